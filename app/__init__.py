@@ -1,0 +1,1 @@
+"""The sentiment app: tells whether a film review is positive or negative, and why."""

@@ -1,0 +1,91 @@
+"""The model that answers now: loaded in the background, looked after, described by its card."""
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sklearn.pipeline import Pipeline
+
+from app.model import ModelError
+from app.model_file import load, model_digest
+from app.settings import Settings
+from app.sources import SourceError, fetch
+
+# What a card tells where the source can prove it. What it cannot prove is null: "nobody can tell".
+PROVABLE = ("version", "run", "code", "data", "accuracy")
+
+
+@dataclass(frozen=True)
+class Serving:
+    """A model that passed its own example, where it came from and since when it answers."""
+
+    model: Pipeline
+    uri: str
+    version: str
+    digest: str
+    since: str
+    proof: Mapping[str, str]
+
+
+class Live:
+    """Holds the model in service.
+
+    A refresh that fails leaves the former model in place, and the card tells of it.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.serving: Serving | None = None
+        self.problem: str | None = None
+        self.checked: str | None = None
+        self._looked = threading.Event()
+        self._refreshing = threading.Lock()
+
+    def refresh(self) -> None:
+        """Look at the source once; a new model that predicts its own example goes into service."""
+        with self._refreshing:
+            uri = self.settings.model_uri
+            try:
+                fetched = fetch(uri, self.serving.version if self.serving else None)
+                if fetched is not None:
+                    model = load(fetched.path)
+                    self.serving = Serving(
+                        model, uri, fetched.version, model_digest(model), now(), fetched.proof
+                    )
+                self.problem = None
+            except (SourceError, ModelError) as error:
+                self.problem = str(error)
+            except Exception as error:  # whatever a source does, the model in service answers on
+                kind = type(error).__name__
+                self.problem = f"The model at {uri} could not be looked at: {kind}: {error}"
+            self.checked = now()
+            self._looked.set()
+
+    def wait(self, seconds: float) -> Serving | None:
+        """Return the model in service, waiting for the first look at the source for `seconds` at most."""
+        self._looked.wait(seconds)
+        return self.serving
+
+    def card(self) -> dict[str, Any]:
+        """What `GET /model` answers: `status` is "serving" or "unavailable", `problem` why the last look failed."""
+        serving = self.serving
+        return {
+            "status": "serving" if serving else "unavailable",
+            "uri": self.settings.model_uri,
+            "digest": serving.digest if serving else None,
+            "since": serving.since if serving else None,
+            **{name: serving.proof.get(name) if serving else None for name in PROVABLE},
+            "example": dict(serving.model.example_) if serving else None,
+            "checked": self.checked,
+            "problem": self.problem if self.checked else "The model is being loaded.",
+        }
+
+
+def now() -> str:
+    """Return the time in UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+live = Live(Settings.from_environment())

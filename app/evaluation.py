@@ -1,6 +1,6 @@
 """How good a model is on labelled reviews, and how far the figures can be trusted.
 
-`python -m app.evaluation MODEL_URI CSV [--json]` prints them.
+`python -m app.evaluation MODEL_URI DATA [--json]` prints them; DATA is a corpus's name or a CSV file.
 """
 
 import argparse
@@ -16,7 +16,8 @@ from numpy.typing import ArrayLike
 from sklearn.metrics import log_loss
 from sklearn.pipeline import Pipeline
 
-from app.data import DataError, read_reviews
+from app.corpora import labelled
+from app.data import DataError
 from app.model import ModelError, predict
 from app.model_file import load
 from app.sources import SourceError, fetch
@@ -81,14 +82,14 @@ def calibration_error(probabilities: ArrayLike, positive: ArrayLike, bins: int =
 
 
 def main() -> int:
-    """Print the evaluation of a model on a CSV file; exit status 1 and one sentence where that cannot be done."""
+    """Print the evaluation; exit status 1 and one sentence where there is none."""
     parser = argparse.ArgumentParser(prog="python -m app.evaluation", description=__doc__)
     parser.add_argument("model_uri")
-    parser.add_argument("csv")
+    parser.add_argument("data")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     try:
-        reviews = read_reviews(arguments.csv)
+        reviews = labelled(arguments.data, "test")
         fetched = fetch(arguments.model_uri)
         if fetched is None:
             raise SourceError(f"{arguments.model_uri} gave no model: try again.")

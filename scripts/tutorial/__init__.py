@@ -1,0 +1,1 @@
+"""The workshop around the workspace: the `tutorial` command, `lab` for the notebooks, the local cloud."""

@@ -1,0 +1,70 @@
+"""The audit: eight questions that somebody will ask of a model in production, put to what runs.
+
+An answer counts only with evidence, a value that was read from the running system. Else nobody can tell.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from tutorial.errors import TutorialError
+from tutorial.home import Home
+from tutorial.serving import running_app
+
+
+@dataclass(frozen=True)
+class Witness:
+    """What the audit can ask: the card of the app that is live, or None where none answers."""
+
+    card: dict[str, Any] | None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A question, its answer or None for "nobody can tell", and the evidence or why there is none."""
+
+    question: str
+    answer: str | None
+    evidence: str
+
+
+Said = tuple[str | None, str]
+
+
+def _of_the_card(fact: str, why_not: str) -> Callable[[Witness], Said]:
+    """Answer by a fact that the live app's card proves."""
+
+    def ask(witness: Witness) -> Said:
+        if witness.card is None:
+            return None, "no app answers"
+        value = witness.card.get(fact)
+        return (str(value), f"GET /model: {fact}") if value else (None, why_not)
+
+    return ask
+
+
+def _nowhere(why_not: str) -> Callable[[Witness], Said]:
+    """Say why there is nobody to ask yet: the milestone that brings the witness replaces this."""
+    return lambda witness: (None, why_not)
+
+
+QUESTIONS: list[tuple[str, Callable[[Witness], Said]]] = [
+    ("What is live, since when, released by whom?", _nowhere("no platform keeps releases")),
+    ("Which model is it?", _of_the_card("version", "a file: any other may have taken its name")),
+    ("Which data trained it?", _of_the_card("data", "no record of the training")),
+    ("Which code trained it?", _of_the_card("code", "no record of the training")),
+    ("How good is it on reviews it never saw?", _of_the_card("accuracy", "measured, not recorded")),
+    ("Can somebody else rebuild it?", _nowhere("no record to rebuild it from")),
+    ("Who reviewed the change?", _nowhere("no review took place")),
+    ("How do we go back, and how long did it take?", _nowhere("no former release is kept")),
+]
+
+
+def audit(home: Home) -> list[Answer]:
+    """Put the eight questions to the running system."""
+    app = running_app(home)
+    try:
+        witness = Witness(app.card() if app else None)
+    except TutorialError:
+        witness = Witness(None)
+    return [Answer(question, *ask(witness)) for question, ask in QUESTIONS]

@@ -1,0 +1,89 @@
+"""Build the book: every notebook executed, every page there, not one warning."""
+
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tutorial.errors import TutorialError
+from tutorial.home import PROJECT
+
+# What a notebook's outputs depend on, other than its own cells: a change of it executes all anew.
+INPUTS = ("app", "scripts", "data", ".streamlit", "uv.lock")
+PACKAGES = ("scikit-learn", "skops", "streamlit", "jupyter-book")
+
+
+def digest_of_inputs() -> str:
+    """sha256 (hexadecimal) over the files that the notebooks' outputs depend on."""
+    digest = hashlib.sha256()
+    for name in INPUTS:
+        path = PROJECT / name
+        files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+        for file in files:
+            if "__pycache__" not in file.parts:
+                relative = file.relative_to(PROJECT).as_posix()
+                digest.update(f"{relative}\0{file.stat().st_size}\0".encode() + file.read_bytes())
+    return digest.hexdigest()
+
+
+def build(cold: bool = False, source: Path = PROJECT, execute: bool = True) -> Path:
+    """Build the book of the folder `source` and return the folder of its pages.
+
+    Notebooks run in a state of the book's own. What did not change is taken from the cache, unless
+    `cold`. With `execute` False the outputs that the notebooks hold already are shown. Raises
+    `TutorialError` if a page is missing or a warning was given.
+    """
+    made = source / "_build"
+    made.mkdir(exist_ok=True)
+    stamp, home = made / "inputs", made / "home"
+    inputs = digest_of_inputs()
+    if cold or not stamp.is_file() or stamp.read_text() != inputs:
+        stamp.unlink(missing_ok=True)
+        for stale in (made / ".jupyter_cache", home, made / "html", made / ".doctrees"):
+            shutil.rmtree(stale, ignore_errors=True)
+    config = made / "_config.yml"
+    config.write_text(yaml.safe_dump(_config(source, execute)), encoding="utf-8")
+    command = [str(Path(sys.executable).with_name("jupyter-book")), "build", str(source)]
+    command += ["--config", str(config), "-W", "--keep-going"]
+    environment = {**os.environ, "TUTORIAL_HOME": str(home), "CORPORA_CACHE": str(home / "corpora")}
+    if subprocess.run(command, env=environment, cwd=source).returncode:
+        raise TutorialError("The book was not built: what stopped it stands above.")
+    pages = made / "html"
+    missing = [name for name in pages_wanted(source) if not (pages / name).is_file()]
+    if missing:
+        raise TutorialError(
+            f"The book has no page {missing[0]}, which its table of contents names."
+        )
+    stamp.write_text(inputs)
+    return pages
+
+
+def pages_wanted(source: Path = PROJECT) -> list[str]:
+    """Return the pages that the table of contents names, relative to the folder of pages."""
+    toc = yaml.safe_load((source / "_toc.yml").read_text(encoding="utf-8"))
+    chapters = [chapter["file"] for part in toc["parts"] for chapter in part["chapters"]]
+    return [f"{page}.html" for page in [toc["root"], *chapters]]
+
+
+def _config(source: Path, execute: bool) -> dict[str, Any]:
+    config: dict[str, Any] = yaml.safe_load((source / "_config.yml").read_text(encoding="utf-8"))
+    config["execute"]["execute_notebooks"] = "cache" if execute else "off"
+    config["execute"]["cache"] = str(source / "_build" / ".jupyter_cache")
+    sphinx = config["sphinx"]["config"]
+    sphinx["html_static_path"] = [str(source / path) for path in sphinx["html_static_path"]]
+    if os.environ.get("BOOK_URL"):
+        sphinx["html_baseurl"] = sphinx["ogp_site_url"] = os.environ["BOOK_URL"]
+    versions = ", ".join(f"{package} {version(package)}" for package in PACKAGES)
+    config["html"]["extra_footer"] = (
+        f"<p>Verified on {datetime.now(UTC):%Y-%m-%d} with Python {platform.python_version()}, {versions}. "
+        "Text and data: CC BY 4.0. Code: MIT.</p>"
+    )
+    return config

@@ -1,0 +1,219 @@
+"""What a notebook calls: begin a milestone, get files, run the app, check, audit, commit.
+
+`from tutorial import lab` in a notebook; nothing here imports the reader's `app`.
+"""
+
+import atexit
+import html
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from IPython.core.getipython import get_ipython
+from IPython.core.magics.osm import OSMagics
+from IPython.display import HTML, Code, Image, display
+
+from tutorial.audit import Answer
+from tutorial.audit import audit as ask_audit
+from tutorial.checks import Result, run_checks
+from tutorial.errors import TutorialError
+from tutorial.exercises import EXERCISES
+from tutorial.given import give_file, key_lines
+from tutorial.home import Home
+from tutorial.milestones import milestone as milestone_of
+from tutorial.screenshot import NoBrowserError, take_screenshot
+from tutorial.serving import RunningApp, running_app, start_app
+from tutorial.workspace import Workspace
+
+home = Home.current()
+_begun: int | None = None
+
+
+def begin(number: int) -> None:
+    """Get the workspace ready for a milestone and make it the working folder.
+
+    Work that is not committed is kept on a branch `yours/<time>`. If an earlier milestone was never
+    finished here, its notebook is executed first.
+    """
+    global _begun
+    workspace = Workspace(home.workspace)
+    workspace.prepare()
+    kept = workspace.keep_uncommitted_work()
+    if kept:
+        print(f"Your uncommitted work is safe on the branch {kept}.")
+    behind = [n for n in range(number) if not workspace.tagged(n)]
+    if behind:
+        print(f"Milestone {behind[0]} comes first: catching up.")
+        _catch_up(workspace, behind)
+    os.chdir(home.workspace)
+    if str(home.workspace) not in sys.path:  # `import app` means the reader's
+        sys.path.insert(0, str(home.workspace))
+    os.environ.update(home.environment())
+    _guard_writefile()
+    _begun = number
+    print(f"Milestone {number}: {milestone_of(number).title}. You are in workspace/.")
+
+
+def _catch_up(workspace: Workspace, behind: list[int]) -> None:
+    tagged = [n for n in range(behind[0]) if workspace.tagged(n)]
+    root = workspace.git("rev-list", "--max-parents=0", "HEAD").splitlines()[-1]
+    workspace.go_back_to(f"milestone-{tagged[-1]}" if tagged else root)
+    command = [sys.executable, "-m", "tutorial", "run", *map(str, behind)]
+    process = subprocess.Popen(
+        command, env=home.environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    lines = []
+    for line in process.stdout or ():
+        lines.append(line.rstrip())
+        print(lines[-1])
+    if process.wait():
+        raise TutorialError(lines[-1] if lines else "Catching up failed: try `tutorial doctor`.")
+
+
+def _guard_writefile() -> None:
+    """Let %%writefile write in the workspace alone, whatever folder a cell has changed to."""
+    shell = get_ipython()
+    if shell is None:
+        return
+    original = OSMagics(shell).writefile
+
+    def writefile(line: str, cell: str) -> None:
+        target = Path(line.split()[-1] if line.split() else ".").resolve()
+        if not target.is_relative_to(home.workspace.resolve()):
+            raise TutorialError(
+                "That cell would write outside the workspace: run lab.begin() again, then the cell."
+            )
+        target.parent.mkdir(parents=True, exist_ok=True)
+        original(line, cell)
+
+    shell.register_magic_function(writefile, "cell", "writefile")
+
+
+def give(*paths: str, show: str | None = None) -> None:
+    """Copy files that are needed but are not the lesson into the workspace.
+
+    `show` names a function or class of the last file: its lines are displayed.
+    """
+    _require_begun()
+    for path in paths:
+        lines = give_file(path, home)
+        print(f"{path:<32}{lines:>6} lines")
+    if show:
+        text = key_lines((home.workspace / paths[-1]).read_text(encoding="utf-8"), show)
+        display(Code(text, language="python"))
+
+
+def serve() -> RunningApp:
+    """Start the workspace's app, as you would by hand, and return when it answers.
+
+    An app that runs already is stopped first. It ends with this notebook's kernel.
+    """
+    _require_begun()
+    for app in list(_served):
+        app.stop()
+        _served.remove(app)
+    app = start_app(home)
+    _served.append(app)
+    atexit.register(app.stop)
+    print(f"The app answers at {app.url} (and nowhere else than on this machine).")
+    return app
+
+
+_served: list[RunningApp] = []
+
+
+def look(app: RunningApp, review: str | None = None, alt: str = "The app's page") -> None:
+    """Show a picture of the app's page, with a review typed in, or a link if no browser takes one."""
+    try:
+        display(Image(take_screenshot(app.url, review), alt=alt, width=700, metadata={"alt": alt}))
+    except NoBrowserError as error:
+        print(f"{error} Open {app.url} yourself.")
+
+
+def check(number: int) -> None:
+    """Probe what the milestone built and show what holds. Raises `TutorialError` if something does not."""
+    results = run_checks(number, home)
+    display(HTML(_check_table(results)))
+    passed = sum(result.passed for result in results)
+    home.record(f"check-{number}", {"passed": passed, "total": len(results)})
+    if passed < len(results):
+        first = next(result for result in results if not result.passed)
+        raise TutorialError(
+            f"{len(results) - passed} of {len(results)} do not hold yet. "
+            f"{first.claim}: {first.seen} {first.hint}"
+        )
+
+
+def audit() -> None:
+    """Put the eight questions to the running system and show who can answer."""
+    answers = ask_audit(home)
+    known = sum(answer.answer is not None for answer in answers)
+    if _begun is not None:
+        home.record(f"audit-{_begun}", {"answered": known, "of": len(answers)})
+    display(HTML(_audit_table(answers)))
+
+
+def exercise(name: str, *answer: Any) -> bool:
+    """Check an answer to an exercise; say what is right or what to try, and return whether it is solved."""
+    if name not in EXERCISES:
+        raise TutorialError(f"There is no exercise {name!r}: choose from {', '.join(EXERCISES)}.")
+    checker: Callable[..., str] = EXERCISES[name]
+    try:
+        print(f"✓ {checker(home, *answer)}")
+    except TutorialError as error:
+        print(f"✗ Not yet. {error}")
+        return False
+    return True
+
+
+def commit(number: int) -> None:
+    """Commit the workspace, tag it `milestone-N`, and print what changed."""
+    _require_begun()
+    print(Workspace(home.workspace).commit(number, milestone_of(number).title))
+
+
+def _require_begun() -> None:
+    if _begun is None or Path.cwd().resolve() != home.workspace.resolve():
+        raise TutorialError(
+            "This notebook is not in the workspace: run the cell with lab.begin() first."
+        )
+
+
+def _check_table(results: list[Result]) -> str:
+    rows = "".join(
+        f"<tr><td>{'✓' if r.passed else '✗'}</td><td>{html.escape(r.claim)}</td>"
+        f"<td>{html.escape(r.seen if r.passed else f'{r.seen} {r.hint}')}</td></tr>"
+        for r in results
+    )
+    head = "<tr><th></th><th>What must hold</th><th>What was seen</th></tr>"
+    return f"<table><thead>{head}</thead><tbody>{rows}</tbody></table>"
+
+
+def _audit_table(answers: list[Answer]) -> str:
+    rows = "".join(
+        f"<tr><td>{n}</td><td>{html.escape(a.question)}</td>"
+        f"<td>{html.escape(a.answer or 'nobody can tell')}</td><td>{html.escape(a.evidence)}</td></tr>"
+        for n, a in enumerate(answers, start=1)
+    )
+    known = sum(a.answer is not None for a in answers)
+    head = "<tr><th></th><th>Question</th><th>Answer</th><th>Evidence, or why not</th></tr>"
+    return (
+        f"<p><b>{known} of {len(answers)}</b> questions can be answered.</p>"
+        f"<table><thead>{head}</thead><tbody>{rows}</tbody></table>"
+    )
+
+
+__all__ = [
+    "audit",
+    "begin",
+    "check",
+    "commit",
+    "exercise",
+    "give",
+    "look",
+    "running_app",
+    "serve",
+]

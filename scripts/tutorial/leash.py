@@ -1,0 +1,35 @@
+"""`python -m tutorial.leash COMMAND...` runs a command until its own standard input closes.
+
+Whoever starts it holds the other end: when that process ends, however it ends, the command is stopped.
+"""
+
+import contextlib
+import signal
+import subprocess
+import sys
+import threading
+
+PATIENCE = 10  # seconds between asking a process to end and ending it
+
+
+def main() -> int:
+    """Run the command; return its exit status, or 0 if it was stopped because the leash was let go."""
+    child = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C in a terminal is for who holds the leash
+    signal.signal(signal.SIGTERM, lambda number, frame: child.terminate())
+
+    def hold() -> None:
+        with contextlib.suppress(OSError):
+            sys.stdin.buffer.read()
+        child.terminate()
+        try:
+            child.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            child.kill()
+
+    threading.Thread(target=hold, daemon=True).start()
+    return child.wait()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

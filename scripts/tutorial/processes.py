@@ -1,0 +1,27 @@
+"""Run Python in the workspace: a process of its own, so that the reader's `app` is the one imported."""
+
+import subprocess
+import sys
+
+from tutorial.errors import TutorialError
+from tutorial.home import Home
+
+
+def run_in_workspace(home: Home, module: str, *arguments: str, progress: bool = False) -> str:
+    """Run `python -m MODULE ARGUMENTS` in the workspace and return what it prints.
+
+    Its standard error, progress bars included, passes through to ours if `progress`. A failure raises
+    `TutorialError` with the process's last line.
+    """
+    done = subprocess.run(
+        [sys.executable, "-m", module, *arguments],
+        cwd=home.workspace,
+        env=home.environment(),
+        stdout=subprocess.PIPE,
+        stderr=None if progress else subprocess.PIPE,
+        text=True,
+    )
+    if done.returncode:
+        words = (done.stderr or done.stdout or "").strip().splitlines()
+        raise TutorialError(words[-1] if words else f"{module} failed: what it said stands above.")
+    return done.stdout

@@ -1,0 +1,47 @@
+"""Start again, from nothing or from the end of a milestone, and lose nothing: `tutorial reset`."""
+
+import shutil
+from datetime import datetime
+from pathlib import Path
+
+from tutorial.errors import TutorialError
+from tutorial.home import Home
+from tutorial.serving import running_app
+from tutorial.workspace import Workspace
+
+
+def reset(home: Home, to: int | None = None) -> str:
+    """Put the workspace back to the end of a milestone, or away; return a sentence on what was kept."""
+    if running_app(home):
+        raise TutorialError(
+            "The app is running: close the notebook that started it, then try again."
+        )
+    workspace = Workspace(home.workspace)
+    if not home.workspace.exists():
+        return "There is no workspace: nothing to reset."
+    if not workspace.is_ours():
+        raise TutorialError(
+            f"{home.workspace} is not a workspace of this tutorial: it is left alone."
+        )
+    if to is not None:
+        if not workspace.tagged(to):
+            raise TutorialError(f"Milestone {to} was never finished here: run it first.")
+        kept = workspace.keep_uncommitted_work()
+        former = workspace.git("rev-parse", "--short", "HEAD")
+        if workspace.git("rev-parse", f"milestone-{to}") != workspace.git("rev-parse", "HEAD"):
+            workspace.git("branch", "--force", f"yours/before-reset-{former}")
+        workspace.go_back_to(f"milestone-{to}")
+        saved = f"; uncommitted work is on {kept}" if kept else ""
+        return f"The workspace is as milestone {to} left it (it was at {former}{saved})."
+    place = _free_name(home)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    shutil.move(home.workspace, place)
+    for leftover in ("executed", "scratch"):
+        shutil.rmtree(home.root / leftover, ignore_errors=True)
+    for record in home.root.glob("*.json"):
+        record.unlink()
+    return f"The former workspace is in {place}: remove it when you are sure."
+
+
+def _free_name(home: Home) -> Path:
+    return home.root / "old" / f"workspace-{datetime.now().astimezone():%Y-%m-%d-%H%M%S-%f}"

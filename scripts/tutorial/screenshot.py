@@ -1,0 +1,72 @@
+"""Pictures of a running page, taken with the machine's own Chromium."""
+
+import os
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+
+from tutorial.errors import TutorialError
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+# Quiet: a browser that phones home is of no use offline.
+FLAGS = [
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+
+
+class NoBrowserError(TutorialError):
+    """No picture can be taken; the message says what is missing."""
+
+
+def find_browser() -> str:
+    """Return the path of a Chromium; raises `NoBrowserError`."""
+    for name in BROWSERS:
+        path = shutil.which(name)
+        if path:
+            return path
+    raise NoBrowserError("No picture: there is no Chromium on this machine.")
+
+
+def browser_flags() -> list[str]:
+    """Return Chromium's flags; as root (in a container) it does not start with its sandbox on."""
+    return [*FLAGS, "--no-sandbox"] if os.geteuid() == 0 else FLAGS
+
+
+def take_screenshot(url: str, review: str | None = None, width: int = 800) -> bytes:
+    """Return a PNG of the app's page, after a review was typed in and judged. Raises `NoBrowserError`."""
+    browser = find_browser()
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        raise NoBrowserError("No picture: the package playwright is not installed.") from None
+
+    def shoot() -> bytes:
+        with sync_playwright() as playwright:
+            chromium = playwright.chromium.launch(executable_path=browser, args=browser_flags())
+            page = chromium.new_page(
+                viewport={"width": width, "height": 700}, device_scale_factor=1.5
+            )
+            page.goto(url)
+            box = page.get_by_label("Your review")
+            box.wait_for()
+            if review is not None:
+                box.fill(review)
+                page.get_by_role("button", name="Judge it").click()
+                page.get_by_text("Where they stand").wait_for()
+                chart = page.locator("[data-testid=stVegaLiteChart]")
+                chart.locator("canvas, svg").first.wait_for()
+            # The whole of it: the page scrolls inside the window.
+            box_of_all = page.locator("[data-testid=stMainBlockContainer]").bounding_box()
+            height = int(box_of_all["height"]) if box_of_all else 700
+            page.set_viewport_size({"width": width, "height": height})
+            page.evaluate("document.fonts.ready")
+            picture: bytes = page.screenshot(animations="disabled")
+            chromium.close()
+            return picture
+
+    # Playwright's synchronous interface refuses to run in the thread of a notebook's event loop.
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(shoot).result()

@@ -1,0 +1,129 @@
+"""Run the workspace's app on this machine, and find the one that runs."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import requests
+
+from tutorial.errors import TutorialError
+from tutorial.home import Home
+
+PORT = 8501
+PATIENCE = 60  # seconds until a started app has to answer
+
+
+def free_port(preferred: int) -> int:
+    """Return the preferred port of the loopback interface, or a free one where it is taken."""
+    for port in (preferred, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise TutorialError("This machine has no free port: stop a program that listens.")
+
+
+@dataclass
+class RunningApp:
+    """An app that answers at `url`; `process` is its leash if this process started it."""
+
+    url: str
+    home: Home
+    process: "subprocess.Popen[bytes] | None" = field(default=None, repr=False)
+
+    def card(self, timeout: float = 10) -> dict[str, Any]:
+        """Ask `GET /model`. Raises `TutorialError` if nothing or nonsense comes back."""
+        try:
+            answer = requests.get(f"{self.url}/model", timeout=timeout)
+            card: dict[str, Any] = answer.json()
+        except (requests.RequestException, ValueError):
+            raise TutorialError(f"The app at {self.url} does not answer: start it again.") from None
+        return card
+
+    def stop(self) -> None:
+        """Let go of the leash and wait until the app has ended."""
+        if self.process is not None:
+            if self.process.stdin:
+                self.process.stdin.close()
+            self.process.wait(PATIENCE)
+            record = self.home.recall("app")
+            if record and record.get("url") == self.url:
+                self.home.forget("app")
+
+
+def running_app(home: Home) -> RunningApp | None:
+    """Return the app of this home that was started last, if it still answers."""
+    record = home.recall("app")
+    if not record:
+        return None
+    app = RunningApp(str(record["url"]), home)
+    try:
+        os.kill(int(record["pid"]), 0)
+        app.card(timeout=3)
+    except (OSError, TutorialError):
+        return None
+    return app
+
+
+def start_app(home: Home, environment: dict[str, str] | None = None) -> RunningApp:
+    """Start the workspace's app and return when it answers; it ends with this process.
+
+    Raises `TutorialError` with the app's own last words if it ends or does not answer in a minute.
+    """
+    if not (home.workspace / "app" / "main.py").is_file():
+        raise TutorialError("The workspace has no app/main.py: build milestone 0 first.")
+    # Chosen late: between here and the app's bind another program may take it, so a bind that fails
+    # shows in the log and is told.
+    port = free_port(PORT)
+    home.root.mkdir(parents=True, exist_ok=True)
+    log = home.root / "app.log"
+    command = [sys.executable, "-m", "streamlit", "run", "app/main.py", "--server.port", str(port)]
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tutorial.leash", *command],
+            cwd=home.workspace,
+            env={**home.environment(), "MODEL_REFRESH_SECONDS": "2", **(environment or {})},
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    app = RunningApp(f"http://127.0.0.1:{port}", home, process)
+    deadline = time.monotonic() + PATIENCE
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            card = app.card(timeout=2)
+        except TutorialError:
+            time.sleep(0.1)
+            continue
+        if card["checked"]:  # it has looked for its model, with or without success
+            home.record("app", {"url": app.url, "pid": process.pid})
+            return app
+        time.sleep(0.1)
+    ended = process.poll() is not None
+    app.stop()
+    words = log.read_text(errors="replace").strip().splitlines()
+    why = words[-1] if words else "it said nothing"
+    raise TutorialError(f"The app {'ended' if ended else 'did not answer in a minute'}: {why}")
+
+
+@contextmanager
+def app_to_ask(home: Home) -> Iterator[RunningApp]:
+    """Give the app that runs, or else one that is started for the occasion and stopped after it."""
+    app = running_app(home)
+    if app is not None:
+        yield app
+        return
+    app = start_app(home)
+    try:
+        yield app
+    finally:
+        app.stop()

@@ -1,0 +1,92 @@
+"""`tutorial start`: JupyterLab at the first notebook, and every address printed."""
+
+import json
+import os
+import platform
+import signal
+import subprocess
+import sys
+import time
+import webbrowser
+from pathlib import Path
+from types import FrameType
+
+from rich.console import Console
+
+from tutorial.errors import TutorialError
+from tutorial.home import PROJECT, Home
+from tutorial.milestones import all_milestones
+from tutorial.serving import free_port
+
+PORT = 8888
+PATIENCE = 60  # seconds until JupyterLab has to answer
+
+
+def has_screen() -> bool:
+    """Tell whether a browser can open a window here."""
+    if "CODESPACES" in os.environ or "SSH_CONNECTION" in os.environ:
+        return False
+    if platform.system() == "Darwin":
+        return True
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+def start(home: Home, console: Console) -> int:
+    """Run JupyterLab until it is stopped (Ctrl+C, or SIGTERM); return its exit status."""
+    first = all_milestones()[0].notebook.relative_to(PROJECT).as_posix()
+    runtime = home.root / "jupyter"
+    runtime.mkdir(parents=True, exist_ok=True)
+    log = home.root / "jupyter.log"
+    environment = {**home.environment(), "JUPYTER_RUNTIME_DIR": str(runtime)}
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1"]
+    command += [f"--port={free_port(PORT)}", f"--ServerApp.root_dir={PROJECT}"]
+    if os.geteuid() == 0:
+        command.append("--allow-root")
+    # Jupyter gets a group of its own: Ctrl+C reaches us alone, and we end it in good order.
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command,
+            cwd=PROJECT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    stopping = False
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        nonlocal stopping
+        stopping = True
+        process.terminate()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+    url = _wait_for(process, runtime, log)
+    address = f"{url['base']}lab/tree/{first}?token={url['token']}"
+    console.print("JupyterLab is up. Its address, first notebook opened, is:")
+    console.print(f"\n  {address}\n", soft_wrap=True, highlight=False)
+    console.print(
+        "The app gets an address of its own (port 8501 if free) when notebook 00 starts it."
+    )
+    if has_screen():
+        webbrowser.open(address)
+    else:
+        console.print("There is no screen here: open the address in a browser on this machine.")
+    console.print("It stays up until you press Ctrl+C.")
+    status = process.wait()
+    return 0 if stopping else status
+
+
+def _wait_for(process: "subprocess.Popen[bytes]", runtime: Path, log: Path) -> dict[str, str]:
+    record = runtime / f"jpserver-{process.pid}.json"
+    deadline = time.monotonic() + PATIENCE
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            server = json.loads(record.read_text(encoding="utf-8"))
+            return {"base": server["url"], "token": server["token"]}
+        except (FileNotFoundError, ValueError, KeyError):
+            time.sleep(0.1)
+    process.terminate()
+    words = log.read_text(errors="replace").strip().splitlines()
+    raise TutorialError(f"JupyterLab did not start: {words[-1] if words else 'it said nothing'}")

@@ -1,0 +1,108 @@
+"""The reader's workspace: a git repository of their own that the notebooks build file by file."""
+
+import os
+import subprocess
+import tempfile
+from datetime import datetime
+from pathlib import Path
+
+from tutorial.errors import TutorialError
+
+MARK = "tutorial.workspace"  # a git setting that says: this repository is ours to write in
+NOBODY = {"user.name": "A reader", "user.email": "reader@localhost"}
+
+
+class Workspace:
+    """Git, as far as the tutorial needs it. Every method raises `TutorialError` where git fails."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def git(self, *arguments: str, index: Path | None = None) -> str:
+        """Run git in the workspace and return what it prints, without the last line break."""
+        # A git hook exports GIT_DIR and the like: they would point git elsewhere.
+        clean = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
+        if index is not None:
+            clean["GIT_INDEX_FILE"] = str(index)
+        done = subprocess.run(
+            ["git", *arguments], cwd=self.path, env=clean, capture_output=True, text=True
+        )
+        if done.returncode:
+            reason = (done.stderr or done.stdout).strip().splitlines()
+            raise TutorialError(
+                f"git {arguments[0]} failed in the workspace: {reason[-1] if reason else 'no reason'}"
+            )
+        return done.stdout.rstrip("\n")
+
+    def prepare(self) -> None:
+        """Make the workspace if there is none; refuse a folder that is somebody else's."""
+        if self.path.exists() and any(self.path.iterdir()):
+            if not self.is_ours():
+                raise TutorialError(
+                    f"{self.path} is not empty and not a workspace of this tutorial: move it away, "
+                    "or set TUTORIAL_HOME to a folder that may be written."
+                )
+            return
+        self.path.mkdir(parents=True, exist_ok=True)
+        self.git("init", "--quiet", "--initial-branch=main")
+        for setting, value in NOBODY.items():
+            if subprocess.run(
+                ["git", "config", setting], cwd=self.path, capture_output=True
+            ).returncode:
+                self.git("config", setting, value)
+        self.git("config", "core.autocrlf", "false")
+        self.git("config", MARK, "true")
+        self.git("commit", "--quiet", "--allow-empty", "--message", "An empty workspace")
+
+    def is_ours(self) -> bool:
+        """Tell whether the folder is a workspace that `prepare` made."""
+        if not (self.path / ".git").exists():
+            return False
+        try:
+            return self.git("config", MARK) == "true"
+        except TutorialError:
+            return False
+
+    def tagged(self, milestone: int) -> bool:
+        """Tell whether the milestone was finished here once."""
+        return bool(self.is_ours() and self.git("tag", "--list", f"milestone-{milestone}"))
+
+    def keep_uncommitted_work(self) -> str | None:
+        """Commit what is not committed to a new branch `yours/<time>`, and return its name.
+
+        The files, the index and the current branch stay as they are. Returns None where there is
+        nothing to keep, or the latest such branch has it already.
+        """
+        if not self.git("status", "--porcelain", "--untracked-files=all"):
+            return None
+        with tempfile.TemporaryDirectory() as folder:
+            index = Path(folder) / "index"
+            self.git("read-tree", "HEAD", index=index)
+            self.git("add", "--all", index=index)
+            tree = self.git("write-tree", index=index)
+        latest = self.git("for-each-ref", "--sort=-committerdate", "--count=1", "refs/heads/yours")
+        if latest and self.git("rev-parse", f"{latest.split()[0]}^{{tree}}") == tree:
+            return None
+        name = f"yours/{datetime.now().astimezone():%Y-%m-%d-%H%M%S-%f}"
+        message = "Uncommitted work, kept by the tutorial"
+        commit = self.git("commit-tree", tree, "-p", "HEAD", "-m", message)
+        self.git("branch", name, commit)
+        return name
+
+    def go_back_to(self, revision: str) -> None:
+        """Make the files those of a revision of main. Call `keep_uncommitted_work` before."""
+        self.git("checkout", "--quiet", "--force", "-B", "main", revision)
+        self.git("clean", "--quiet", "--force", "-d")
+
+    def commit(self, milestone: int, title: str) -> str:
+        """Commit everything, tag it `milestone-N`, and return the statistics of what changed."""
+        tag = f"milestone-{milestone}"
+        before = self.git("rev-parse", "HEAD")
+        self.git("add", "--all")
+        if not self.git("status", "--porcelain"):
+            if not self.tagged(milestone):
+                self.git("tag", tag)
+            return f"Nothing has changed since {self.git('describe', '--tags', '--always')}."
+        self.git("commit", "--quiet", "--message", f"Milestone {milestone}: {title}")
+        self.git("tag", "--force", tag)
+        return self.git("diff", "--stat=72", before, "HEAD")

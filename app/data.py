@@ -23,10 +23,16 @@ def read_table(file: str | Path | IO[bytes], name: str | None = None) -> pd.Data
     name = name or str(file)
     try:
         table = pd.read_csv(
-            file, dtype=str, keep_default_na=False, encoding="utf-8-sig", on_bad_lines="error"
+            file,
+            dtype=str,
+            keep_default_na=False,
+            encoding="utf-8-sig",
+            on_bad_lines="error",
         )
     except FileNotFoundError:
-        raise DataError(f"{name} does not exist: give the path of a CSV file.") from None
+        raise DataError(
+            f"{name} does not exist: give the path of a CSV file."
+        ) from None
     except IsADirectoryError:
         raise DataError(f"{name} is a folder: give the path of a CSV file.") from None
     except UnicodeDecodeError as error:
@@ -83,6 +89,8 @@ def in_canonical_order(reviews: pd.DataFrame) -> pd.DataFrame:
 def data_digest(reviews: pd.DataFrame) -> str:
     """sha256 (hexadecimal) over the sorted rows: the same reviews, the same digest, in any file."""
     digest = hashlib.sha256()
-    for row in in_canonical_order(reviews)[list(COLUMNS)].itertuples(index=False, name=None):
+    for row in in_canonical_order(reviews)[list(COLUMNS)].itertuples(
+        index=False, name=None
+    ):
         digest.update(json.dumps(row, ensure_ascii=True).encode() + b"\n")
     return digest.hexdigest()

@@ -52,14 +52,23 @@ class Live:
                 if fetched is not None:
                     model = load(fetched.path)
                     self.serving = Serving(
-                        model, uri, fetched.version, model_digest(model), now(), fetched.proof
+                        model,
+                        uri,
+                        fetched.version,
+                        model_digest(model),
+                        now(),
+                        fetched.proof,
                     )
                 self.problem = None
             except (SourceError, ModelError) as error:
                 self.problem = str(error)
-            except Exception as error:  # whatever a source does, the model in service answers on
+            except (
+                Exception
+            ) as error:  # whatever a source does, the model in service answers on
                 kind = type(error).__name__
-                self.problem = f"The model at {uri} could not be looked at: {kind}: {error}"
+                self.problem = (
+                    f"The model at {uri} could not be looked at: {kind}: {error}"
+                )
             self.checked = now()
             self._looked.set()
 

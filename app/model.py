@@ -71,7 +71,9 @@ class Params:
             if isinstance(value, bool) or not isinstance(value, (int, kind)):
                 raise ModelError(f"{name} is {value!r}: it must be {kind.__name__}.")
             if not low <= value <= high:
-                raise ModelError(f"{name} is {value!r}: choose a value from {low} to {high}.")
+                raise ModelError(
+                    f"{name} is {value!r}: choose a value from {low} to {high}."
+                )
 
     @classmethod
     def parse(cls, assignments: Sequence[str]) -> "Params":
@@ -81,7 +83,9 @@ class Params:
             name, _, text = assignment.partition("=")
             if name not in RANGES:
                 known = ", ".join(RANGES)
-                raise ModelError(f"{name!r} is not a parameter: choose from {known}, as in C=2.")
+                raise ModelError(
+                    f"{name!r} is not a parameter: choose from {known}, as in C=2."
+                )
             try:
                 values[name] = RANGES[name][0](text)
             except ValueError:
@@ -101,7 +105,10 @@ def build(params: Params = Params()) -> Pipeline:
     )
     return Pipeline(
         [
-            ("features", ColumnTransformer([("words", words, "review")], sparse_threshold=1.0)),
+            (
+                "features",
+                ColumnTransformer([("words", words, "review")], sparse_threshold=1.0),
+            ),
             ("classifier", LogisticRegression(C=params.C, **LIBLINEAR)),
         ]
     )
@@ -119,7 +126,9 @@ def train(reviews: pd.DataFrame, params: Params = Params()) -> Pipeline:
     rarest = min(Counter(labels).values(), default=0) if len(set(labels)) == 2 else 0
     # A review whose film is unknown is a film of its own.
     films = np.where(
-        reviews["film"] == "", [f"unknown {row}" for row in range(len(reviews))], reviews["film"]
+        reviews["film"] == "",
+        [f"unknown {row}" for row in range(len(reviews))],
+        reviews["film"],
     )
     folds = min(FOLDS, rarest, len(set(films)))
     if len(reviews) < SMALLEST_TRAINING_SET or folds < 2:
@@ -139,11 +148,15 @@ def train(reviews: pd.DataFrame, params: Params = Params()) -> Pipeline:
             method="decision_function",
         )
         model.fit(reviews, labels)
-    except ValueError as error:  # no word occurs often enough, or a fold has one sentiment only
+    except (
+        ValueError
+    ) as error:  # no word occurs often enough, or a fold has one sentiment only
         raise DataError(
             f"These reviews cannot be learned from: {str(error).splitlines()[0]}"
         ) from None
-    curve = LogisticRegression(C=np.inf, solver="newton-cholesky", tol=1e-10, max_iter=1000)
+    curve = LogisticRegression(
+        C=np.inf, solver="newton-cholesky", tol=1e-10, max_iter=1000
+    )
     curve.fit(margins.reshape(-1, 1), labels)
     slope = max(
         float(curve.coef_[0, 0]), 0.0
@@ -152,7 +165,9 @@ def train(reviews: pd.DataFrame, params: Params = Params()) -> Pipeline:
     classifier.coef_ = np.round(classifier.coef_ * slope, DECIMALS)
     classifier.intercept_ = np.round(curve.intercept_, DECIMALS)
     # Plain integers: skops writes each NumPy integer as a file of its own, ten times the size and the time to load.
-    words.vocabulary_ = {word: int(column) for word, column in words.vocabulary_.items()}
+    words.vocabulary_ = {
+        word: int(column) for word, column in words.vocabulary_.items()
+    }
     words.idf_ = np.round(words.idf_, DECIMALS)
     model.example_ = {
         "review": EXAMPLE,

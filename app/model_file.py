@@ -42,7 +42,9 @@ def model_digest(model: Pipeline) -> str:
     The bytes of two files of one model differ; this does not. How the fit got there (iterations,
     caches) is left out.
     """
-    return hashlib.sha256(json.dumps(_canonical(model), sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(
+        json.dumps(_canonical(model), sort_keys=True).encode()
+    ).hexdigest()
 
 
 def _canonical(value: Any) -> Any:
@@ -50,9 +52,13 @@ def _canonical(value: Any) -> Any:
         state = {
             name: _canonical(part)
             for name, part in vars(value).items()
-            if (not name.startswith("_") or isinstance(part, BaseEstimator)) and name != "n_iter_"
+            if (not name.startswith("_") or isinstance(part, BaseEstimator))
+            and name != "n_iter_"
         }
-        return {"class": f"{type(value).__module__}.{type(value).__qualname__}", **state}
+        return {
+            "class": f"{type(value).__module__}.{type(value).__qualname__}",
+            **state,
+        }
     if isinstance(value, dict):
         return sorted([str(key), _canonical(item)] for key, item in value.items())
     if isinstance(value, (list, tuple)):

@@ -34,9 +34,14 @@ FACTS = {
 def one_review(serving: Serving) -> None:
     """Ask for a review and explain the model's verdict on it."""
     st.caption("Write one, or try an example:")
-    for column, (name, text) in zip(st.columns(len(EXAMPLES)), EXAMPLES.items(), strict=True):
+    for column, (name, text) in zip(
+        st.columns(len(EXAMPLES)), EXAMPLES.items(), strict=True
+    ):
         column.button(
-            name, on_click=st.session_state.update, kwargs={"review": text}, width="stretch"
+            name,
+            on_click=st.session_state.update,
+            kwargs={"review": text},
+            width="stretch",
         )
     review = st.text_area(
         "Your review",
@@ -53,7 +58,8 @@ def one_review(serving: Serving) -> None:
     words = telling_words(explanation)
     st.subheader(in_words(explanation.positive), anchor=False)
     st.progress(
-        explanation.positive, f"Chance that it is positive: {percent(explanation.positive)}"
+        explanation.positive,
+        f"Chance that it is positive: {percent(explanation.positive)}",
     )
     if words.empty:
         st.write(
@@ -61,13 +67,17 @@ def one_review(serving: Serving) -> None:
         )
         return
     if sum(word.known for word in explanation.words) < 5:
-        st.write("That is very short for a review: take the verdict with a grain of salt.")
+        st.write(
+            "That is very short for a review: take the verdict with a grain of salt."
+        )
     st.markdown("**The words that tipped it**")
     st.altair_chart(chart(words), width="stretch")
     st.markdown("**Where they stand**")
     st.html(marked(review, explanation))
     if len(explanation.words) > LONGEST_MARKED:
-        st.caption(f"The verdict is on all of it; the first {LONGEST_MARKED:,} words are shown.")
+        st.caption(
+            f"The verdict is on all of it; the first {LONGEST_MARKED:,} words are shown."
+        )
 
 
 def a_table(serving: Serving) -> None:
@@ -89,10 +99,16 @@ def a_table(serving: Serving) -> None:
         st.session_state["judged_key"], st.session_state["judged"] = key, judged
     judged = st.session_state["judged"]
     counts = judged["verdict"].value_counts()
-    st.write(", ".join(f"{counts.get(v, 0):,} {v}" for v in ("positive", "negative", "unsure")))
+    st.write(
+        ", ".join(
+            f"{counts.get(v, 0):,} {v}" for v in ("positive", "negative", "unsure")
+        )
+    )
     st.dataframe(judged.head(1000), hide_index=True)
     if len(judged) > 1000:
-        st.caption(f"The first 1,000 of {len(judged):,} rows are shown; the file has all of them.")
+        st.caption(
+            f"The first 1,000 of {len(judged):,} rows are shown; the file has all of them."
+        )
     st.download_button(
         "Download with verdicts", judged.to_csv(index=False), "judged.csv", "text/csv"
     )
@@ -122,9 +138,13 @@ if in_service is None:
     st.text(live.card()["problem"])
     st.stop()
 if live.problem:
-    st.warning("The last look for a newer model failed; the one in service goes on answering.")
+    st.warning(
+        "The last look for a newer model failed; the one in service goes on answering."
+    )
     st.text(live.problem)
-single, table, card_tab = st.tabs(["One review", "A table of reviews", "The model's card"])
+single, table, card_tab = st.tabs(
+    ["One review", "A table of reviews", "The model's card"]
+)
 with single:
     one_review(in_service)
 with table:

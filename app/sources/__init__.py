@@ -7,7 +7,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 # Scheme: the module that fetches it, and the milestone of the tutorial that builds that module.
-MODULES = {"": ("file", 0), "file": ("file", 0), "s3": ("s3", 2), "models": ("registry", 5)}
+MODULES = {
+    "": ("file", 0),
+    "file": ("file", 0),
+    "s3": ("s3", 2),
+    "models": ("registry", 5),
+}
 
 
 class SourceError(RuntimeError):

@@ -17,5 +17,7 @@ def fetch(uri: str, known_version: str | None = None) -> Fetched | None:
             f"There is no model at {path}: train one, or set MODEL_URI to where one is."
         ) from None
     except OSError as error:
-        raise SourceError(f"The model at {path} cannot be read: {error.strerror}.") from None
+        raise SourceError(
+            f"The model at {path} cannot be read: {error.strerror}."
+        ) from None
     return None if version == known_version else Fetched(path, version)

@@ -49,14 +49,26 @@ def _nowhere(why_not: str) -> Callable[[Witness], Said]:
 
 
 QUESTIONS: list[tuple[str, Callable[[Witness], Said]]] = [
-    ("What is live, since when, released by whom?", _nowhere("no platform keeps releases")),
-    ("Which model is it?", _of_the_card("version", "a file: any other may have taken its name")),
+    (
+        "What is live, since when, released by whom?",
+        _nowhere("no platform keeps releases"),
+    ),
+    (
+        "Which model is it?",
+        _of_the_card("version", "a file: any other may have taken its name"),
+    ),
     ("Which data trained it?", _of_the_card("data", "no record of the training")),
     ("Which code trained it?", _of_the_card("code", "no record of the training")),
-    ("How good is it on reviews it never saw?", _of_the_card("accuracy", "measured, not recorded")),
+    (
+        "How good is it on reviews it never saw?",
+        _of_the_card("accuracy", "measured, not recorded"),
+    ),
     ("Can somebody else rebuild it?", _nowhere("no record to rebuild it from")),
     ("Who reviewed the change?", _nowhere("no review took place")),
-    ("How do we go back, and how long did it take?", _nowhere("no former release is kept")),
+    (
+        "How do we go back, and how long did it take?",
+        _nowhere("no former release is kept"),
+    ),
 ]
 
 

@@ -59,7 +59,9 @@ def the_model_predicts_its_example(probe: Probe) -> str:
     """`GET /model` says that a model is in service."""
     card = probe.app.card()
     if card.get("status") != "serving":
-        raise TutorialError(str(card.get("problem") or "GET /model names no model in service."))
+        raise TutorialError(
+            str(card.get("problem") or "GET /model names no model in service.")
+        )
     return f"model digest {card['digest'][:12]}"
 
 
@@ -80,13 +82,19 @@ def no_film_is_in_both(probe: Probe) -> str:
         raise TutorialError(f"{len(both)} films are in both sets, {both[0]!r} for one.")
     if not films[1]:
         raise TutorialError("data/test.csv names no film.")
-    return f"{len(films[0])} films to learn from, {len(films[1])} others to be tested on"
+    return (
+        f"{len(films[0])} films to learn from, {len(films[1])} others to be tested on"
+    )
 
 
 def the_model_beats_a_coin(probe: Probe) -> str:
     """On reviews of unseen films the model is better than chance, beyond doubt."""
     answer = run_in_workspace(
-        probe.home, "app.evaluation", "models/sentiment.skops", "data/test.csv", "--json"
+        probe.home,
+        "app.evaluation",
+        "models/sentiment.skops",
+        "data/test.csv",
+        "--json",
     )
     result = json.loads(answer)
     low, high = result["accuracy_interval"]

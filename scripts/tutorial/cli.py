@@ -60,12 +60,20 @@ def start() -> None:
 
 @app.command()
 def run(
-    milestones: Annotated[list[int] | None, typer.Argument(help="Numbers; all if none.")] = None,
-    fresh: Annotated[bool, typer.Option(help="In a new empty state; yours is left alone.")] = False,
+    milestones: Annotated[
+        list[int] | None, typer.Argument(help="Numbers; all if none.")
+    ] = None,
+    fresh: Annotated[
+        bool, typer.Option(help="In a new empty state; yours is left alone.")
+    ] = False,
     as_json: JSON = False,
 ) -> None:
     """Execute milestones without a screen."""
-    with running.fresh_home() if fresh else contextlib.nullcontext(Home.current()) as home:
+    with (
+        running.fresh_home()
+        if fresh
+        else contextlib.nullcontext(Home.current()) as home
+    ):
         outcomes = running.run(milestones or [], home, err)
         if as_json:
             print_json(running.as_json(outcomes))
@@ -102,7 +110,9 @@ def check(
         items = [asdict(result) for result in results]
         print_json({"passed": passed, "total": len(results), "items": items})
     else:
-        table = Table("", "What must hold", "What was seen", title=f"Milestone {milestone}")
+        table = Table(
+            "", "What must hold", "What was seen", title=f"Milestone {milestone}"
+        )
         for r in results:
             mark = "[green]✓[/]" if r.passed else "[red]✗[/]"
             table.add_row(mark, r.claim, r.seen if r.passed else f"{r.seen} {r.hint}")
@@ -123,7 +133,10 @@ def audit(as_json: JSON = False) -> None:
     table = Table("", "Question", "Answer", "Evidence, or why not")
     for number, answer in enumerate(answers, start=1):
         table.add_row(
-            str(number), answer.question, answer.answer or "nobody can tell", answer.evidence
+            str(number),
+            answer.question,
+            answer.answer or "nobody can tell",
+            answer.evidence,
         )
     out.print(table)
     out.print(f"{known} of {len(answers)} questions can be answered.")
@@ -151,7 +164,9 @@ def train(
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="A parameter, such as C=2."),
     ] = None,
-    data: Annotated[str, typer.Option(help="A corpus's name or a CSV file.")] = "workshop",
+    data: Annotated[
+        str, typer.Option(help="A corpus's name or a CSV file.")
+    ] = "workshop",
     as_json: JSON = False,
 ) -> None:
     """Train a model and save it in the workspace as models/sentiment.skops."""
@@ -178,7 +193,11 @@ def evaluate(
     home = workspace_with_app()
     arguments = [absolute_if_here(model_uri), absolute_if_here(data)]
     said = run_in_workspace(
-        home, "app.evaluation", *arguments, *(["--json"] if as_json else []), progress=True
+        home,
+        "app.evaluation",
+        *arguments,
+        *(["--json"] if as_json else []),
+        progress=True,
     )
     if as_json:
         print_json(json.loads(said.strip().splitlines()[-1]))
@@ -193,7 +212,9 @@ def doctor() -> None:
 
     findings = look_around(Home.current())
     for finding in findings:
-        mark = {True: "[green]✓[/]", False: "[red]✗[/]", None: "[yellow]![/]"}[finding.fit]
+        mark = {True: "[green]✓[/]", False: "[red]✗[/]", None: "[yellow]![/]"}[
+            finding.fit
+        ]
         out.print(f"{mark} {finding.subject:<12} {finding.said}", soft_wrap=True)
     unfit = [finding.subject for finding in findings if finding.fit is False]
     if unfit:
@@ -202,7 +223,9 @@ def doctor() -> None:
 
 @app.command()
 def reset(
-    to: Annotated[int | None, typer.Option(help="Back to the end of this milestone.")] = None,
+    to: Annotated[
+        int | None, typer.Option(help="Back to the end of this milestone.")
+    ] = None,
 ) -> None:
     """Start again; the former workspace is kept aside."""
     from tutorial.reset import reset as reset_home
@@ -233,7 +256,9 @@ def book(
     """For authors: build the book into _build/html."""
     from tutorial.book import build
 
-    out.print(f"The book is in {os.path.relpath(build(cold=cold))}: open index.html there.")
+    out.print(
+        f"The book is in {os.path.relpath(build(cold=cold))}: open index.html there."
+    )
 
 
 @app.command()

@@ -37,4 +37,6 @@ def key_lines(source: str, name: str) -> str:
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and node.name == name:
             first = min([node.lineno, *(d.lineno for d in node.decorator_list)])
             return "\n".join(source.splitlines()[first - 1 : node.end_lineno])
-    raise TutorialError(f"The file has no function or class {name}: look at the spelling.")
+    raise TutorialError(
+        f"The file has no function or class {name}: look at the spelling."
+    )

@@ -14,7 +14,7 @@ from typing import Any
 
 from IPython.core.getipython import get_ipython
 from IPython.core.magics.osm import OSMagics
-from IPython.display import HTML, Code, Image, display
+from IPython.display import HTML, Image, Markdown, display
 
 from tutorial.audit import Answer
 from tutorial.audit import audit as ask_audit
@@ -52,7 +52,11 @@ def begin(number: int) -> None:
     if str(home.workspace) not in sys.path:  # `import app` means the reader's
         sys.path.insert(0, str(home.workspace))
     os.environ.update(home.environment())
-    _guard_writefile()
+    # `!python` means the Python of this kernel, whether its environment was activated or not.
+    tools = str(Path(sys.executable).parent)
+    if os.environ["PATH"].split(os.pathsep)[0] != tools:
+        os.environ["PATH"] = os.pathsep.join([tools, os.environ["PATH"]])
+    _guard_cells()
     _begun = number
     print(f"Milestone {number}: {milestone_of(number).title}. You are in workspace/.")
 
@@ -63,21 +67,28 @@ def _catch_up(workspace: Workspace, behind: list[int]) -> None:
     workspace.go_back_to(f"milestone-{tagged[-1]}" if tagged else root)
     command = [sys.executable, "-m", "tutorial", "run", *map(str, behind)]
     process = subprocess.Popen(
-        command, env=home.environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command,
+        env=home.environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
     lines = []
     for line in process.stdout or ():
         lines.append(line.rstrip())
         print(lines[-1])
     if process.wait():
-        raise TutorialError(lines[-1] if lines else "Catching up failed: try `tutorial doctor`.")
+        raise TutorialError(
+            lines[-1] if lines else "Catching up failed: try `tutorial doctor`."
+        )
 
 
-def _guard_writefile() -> None:
-    """Let %%writefile write in the workspace alone, whatever folder a cell has changed to."""
+def _guard_cells() -> None:
+    """Let %%writefile write in the workspace alone, and let a `!command` that fails fail its cell."""
     shell = get_ipython()
     if shell is None:
         return
+    shell.system_raise_on_error = True
     original = OSMagics(shell).writefile
 
     def writefile(line: str, cell: str) -> None:
@@ -100,10 +111,10 @@ def give(*paths: str, show: str | None = None) -> None:
     _require_begun()
     for path in paths:
         lines = give_file(path, home)
-        print(f"{path:<32}{lines:>6} lines")
+        print(f"{lines:>5} lines  {path}")
     if show:
         text = key_lines((home.workspace / paths[-1]).read_text(encoding="utf-8"), show)
-        display(Code(text, language="python"))
+        display(Markdown(f"```python\n{text}\n```"))
 
 
 def serve() -> RunningApp:
@@ -125,10 +136,19 @@ def serve() -> RunningApp:
 _served: list[RunningApp] = []
 
 
-def look(app: RunningApp, review: str | None = None, alt: str = "The app's page") -> None:
+def look(
+    app: RunningApp, review: str | None = None, alt: str = "The app's page"
+) -> None:
     """Show a picture of the app's page, with a review typed in, or a link if no browser takes one."""
     try:
-        display(Image(take_screenshot(app.url, review), alt=alt, width=700, metadata={"alt": alt}))
+        display(
+            Image(
+                take_screenshot(app.url, review),
+                alt=alt,
+                width=700,
+                metadata={"alt": alt},
+            )
+        )
     except NoBrowserError as error:
         print(f"{error} Open {app.url} yourself.")
 
@@ -159,7 +179,9 @@ def audit() -> None:
 def exercise(name: str, *answer: Any) -> bool:
     """Check an answer to an exercise; say what is right or what to try, and return whether it is solved."""
     if name not in EXERCISES:
-        raise TutorialError(f"There is no exercise {name!r}: choose from {', '.join(EXERCISES)}.")
+        raise TutorialError(
+            f"There is no exercise {name!r}: choose from {', '.join(EXERCISES)}."
+        )
     checker: Callable[..., str] = EXERCISES[name]
     try:
         print(f"✓ {checker(home, *answer)}")
@@ -189,7 +211,9 @@ def _check_table(results: list[Result]) -> str:
         for r in results
     )
     head = "<tr><th></th><th>What must hold</th><th>What was seen</th></tr>"
-    return f"<table><thead>{head}</thead><tbody>{rows}</tbody></table>"
+    return (
+        f'<table class="dataframe"><thead>{head}</thead><tbody>{rows}</tbody></table>'
+    )
 
 
 def _audit_table(answers: list[Answer]) -> str:
@@ -202,7 +226,7 @@ def _audit_table(answers: list[Answer]) -> str:
     head = "<tr><th></th><th>Question</th><th>Answer</th><th>Evidence, or why not</th></tr>"
     return (
         f"<p><b>{known} of {len(answers)}</b> questions can be answered.</p>"
-        f"<table><thead>{head}</thead><tbody>{rows}</tbody></table>"
+        f'<table class="dataframe"><thead>{head}</thead><tbody>{rows}</tbody></table>'
     )
 
 

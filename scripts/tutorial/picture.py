@@ -124,6 +124,7 @@ def _edge(box: Box, towards: Box) -> tuple[float, float]:
     """Return where the line from a box's middle to another's crosses the box's border."""
     dx, dy = towards.x - box.x, towards.y - box.y
     scale = min(
-        HALF_WIDTH / abs(dx) if dx else float("inf"), HALF_HEIGHT / abs(dy) if dy else float("inf")
+        HALF_WIDTH / abs(dx) if dx else float("inf"),
+        HALF_HEIGHT / abs(dy) if dy else float("inf"),
     )
     return round(box.x + dx * scale, 1), round(box.y + dy * scale, 1)

@@ -7,7 +7,9 @@ from tutorial.errors import TutorialError
 from tutorial.home import Home
 
 
-def run_in_workspace(home: Home, module: str, *arguments: str, progress: bool = False) -> str:
+def run_in_workspace(
+    home: Home, module: str, *arguments: str, progress: bool = False
+) -> str:
     """Run `python -m MODULE ARGUMENTS` in the workspace and return what it prints.
 
     Its standard error, progress bars included, passes through to ours if `progress`. A failure raises
@@ -23,5 +25,7 @@ def run_in_workspace(home: Home, module: str, *arguments: str, progress: bool = 
     )
     if done.returncode:
         words = (done.stderr or done.stdout or "").strip().splitlines()
-        raise TutorialError(words[-1] if words else f"{module} failed: what it said stands above.")
+        raise TutorialError(
+            words[-1] if words else f"{module} failed: what it said stands above."
+        )
     return done.stdout

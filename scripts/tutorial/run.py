@@ -10,7 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from rich.table import Table
 
 from tutorial.errors import TutorialError
@@ -76,7 +82,9 @@ def _run_one(item: Milestone, home: Home, progress: Progress) -> Outcome:
     checks = home.recall(f"check-{item.number}") or {"passed": 0, "total": 0}
     audit = home.recall(f"audit-{item.number}") or {"answered": 0, "of": 8}
     if problem is None and checks["total"] == 0:
-        problem = f"{item.notebook.name} ran to its end without a lab.check({item.number})"
+        problem = (
+            f"{item.notebook.name} ran to its end without a lab.check({item.number})"
+        )
     return Outcome(item, seconds, checks, audit, problem)
 
 

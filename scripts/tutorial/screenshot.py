@@ -41,11 +41,15 @@ def take_screenshot(url: str, review: str | None = None, width: int = 800) -> by
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
-        raise NoBrowserError("No picture: the package playwright is not installed.") from None
+        raise NoBrowserError(
+            "No picture: the package playwright is not installed."
+        ) from None
 
     def shoot() -> bytes:
         with sync_playwright() as playwright:
-            chromium = playwright.chromium.launch(executable_path=browser, args=browser_flags())
+            chromium = playwright.chromium.launch(
+                executable_path=browser, args=browser_flags()
+            )
             page = chromium.new_page(
                 viewport={"width": width, "height": 700}, device_scale_factor=1.5
             )
@@ -59,7 +63,9 @@ def take_screenshot(url: str, review: str | None = None, width: int = 800) -> by
                 chart = page.locator("[data-testid=stVegaLiteChart]")
                 chart.locator("canvas, svg").first.wait_for()
             # The whole of it: the page scrolls inside the window.
-            box_of_all = page.locator("[data-testid=stMainBlockContainer]").bounding_box()
+            box_of_all = page.locator(
+                "[data-testid=stMainBlockContainer]"
+            ).bounding_box()
             height = int(box_of_all["height"]) if box_of_all else 700
             page.set_viewport_size({"width": width, "height": height})
             page.evaluate("document.fonts.ready")

@@ -46,7 +46,9 @@ class RunningApp:
             answer = requests.get(f"{self.url}/model", timeout=timeout)
             card: dict[str, Any] = answer.json()
         except (requests.RequestException, ValueError):
-            raise TutorialError(f"The app at {self.url} does not answer: start it again.") from None
+            raise TutorialError(
+                f"The app at {self.url} does not answer: start it again."
+            ) from None
         return card
 
     def stop(self) -> None:
@@ -80,18 +82,32 @@ def start_app(home: Home, environment: dict[str, str] | None = None) -> RunningA
     Raises `TutorialError` with the app's own last words if it ends or does not answer in a minute.
     """
     if not (home.workspace / "app" / "main.py").is_file():
-        raise TutorialError("The workspace has no app/main.py: build milestone 0 first.")
+        raise TutorialError(
+            "The workspace has no app/main.py: build milestone 0 first."
+        )
     # Chosen late: between here and the app's bind another program may take it, so a bind that fails
     # shows in the log and is told.
     port = free_port(PORT)
     home.root.mkdir(parents=True, exist_ok=True)
     log = home.root / "app.log"
-    command = [sys.executable, "-m", "streamlit", "run", "app/main.py", "--server.port", str(port)]
+    command = [
+        sys.executable,
+        "-m",
+        "streamlit",
+        "run",
+        "app/main.py",
+        "--server.port",
+        str(port),
+    ]
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "tutorial.leash", *command],
             cwd=home.workspace,
-            env={**home.environment(), "MODEL_REFRESH_SECONDS": "2", **(environment or {})},
+            env={
+                **home.environment(),
+                "MODEL_REFRESH_SECONDS": "2",
+                **(environment or {}),
+            },
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -112,7 +128,9 @@ def start_app(home: Home, environment: dict[str, str] | None = None) -> RunningA
     app.stop()
     words = log.read_text(errors="replace").strip().splitlines()
     why = words[-1] if words else "it said nothing"
-    raise TutorialError(f"The app {'ended' if ended else 'did not answer in a minute'}: {why}")
+    raise TutorialError(
+        f"The app {'ended' if ended else 'did not answer in a minute'}: {why}"
+    )
 
 
 @contextmanager

@@ -36,7 +36,9 @@ def sync(write: bool = True) -> list[str]:
 
 def pictures() -> dict[str, str]:
     """Return the pictures of the book by file name."""
-    of_milestones = {f"milestone-{m.number}.svg": draw(m.number) for m in all_milestones()}
+    of_milestones = {
+        f"milestone-{m.number}.svg": draw(m.number) for m in all_milestones()
+    }
     return {"whole.svg": draw(None), **of_milestones}
 
 
@@ -57,7 +59,11 @@ def _sync_notebook(milestone: Milestone, write: bool) -> bool:
                 )
             cell.source = f"{MAGIC}{path}\n{content[:-1]}"
     node.metadata = {
-        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "kernelspec": {
+            "display_name": "Python 3",
+            "language": "python",
+            "name": "python3",
+        },
         "language_info": {"name": "python"},
     }
     after = nbformat.writes(node, indent=1, ensure_ascii=False) + "\n"

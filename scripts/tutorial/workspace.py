@@ -8,7 +8,9 @@ from pathlib import Path
 
 from tutorial.errors import TutorialError
 
-MARK = "tutorial.workspace"  # a git setting that says: this repository is ours to write in
+MARK = (
+    "tutorial.workspace"  # a git setting that says: this repository is ours to write in
+)
 NOBODY = {"user.name": "A reader", "user.email": "reader@localhost"}
 
 
@@ -25,7 +27,11 @@ class Workspace:
         if index is not None:
             clean["GIT_INDEX_FILE"] = str(index)
         done = subprocess.run(
-            ["git", *arguments], cwd=self.path, env=clean, capture_output=True, text=True
+            ["git", *arguments],
+            cwd=self.path,
+            env=clean,
+            capture_output=True,
+            text=True,
         )
         if done.returncode:
             reason = (done.stderr or done.stdout).strip().splitlines()
@@ -52,7 +58,9 @@ class Workspace:
                 self.git("config", setting, value)
         self.git("config", "core.autocrlf", "false")
         self.git("config", MARK, "true")
-        self.git("commit", "--quiet", "--allow-empty", "--message", "An empty workspace")
+        self.git(
+            "commit", "--quiet", "--allow-empty", "--message", "An empty workspace"
+        )
 
     def is_ours(self) -> bool:
         """Tell whether the folder is a workspace that `prepare` made."""
@@ -65,7 +73,9 @@ class Workspace:
 
     def tagged(self, milestone: int) -> bool:
         """Tell whether the milestone was finished here once."""
-        return bool(self.is_ours() and self.git("tag", "--list", f"milestone-{milestone}"))
+        return bool(
+            self.is_ours() and self.git("tag", "--list", f"milestone-{milestone}")
+        )
 
     def keep_uncommitted_work(self) -> str | None:
         """Commit what is not committed to a new branch `yours/<time>`, and return its name.
@@ -80,7 +90,9 @@ class Workspace:
             self.git("read-tree", "HEAD", index=index)
             self.git("add", "--all", index=index)
             tree = self.git("write-tree", index=index)
-        latest = self.git("for-each-ref", "--sort=-committerdate", "--count=1", "refs/heads/yours")
+        latest = self.git(
+            "for-each-ref", "--sort=-committerdate", "--count=1", "refs/heads/yours"
+        )
         if latest and self.git("rev-parse", f"{latest.split()[0]}^{{tree}}") == tree:
             return None
         name = f"yours/{datetime.now().astimezone():%Y-%m-%d-%H%M%S-%f}"

@@ -6,7 +6,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 from tutorial.errors import TutorialError
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+BROWSERS = (
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+    "/Applications/Chromium.app/Contents/MacOS/Chromium",
+)
 # Quiet: a browser that phones home is of no use offline.
 FLAGS = [
     "--disable-gpu",

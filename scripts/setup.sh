@@ -1,0 +1,78 @@
+#!/bin/sh
+# Set up what GROUP needs: learn (the notebooks), book (to build it) or test (everything).
+# Says what it does, installs into this folder, and asks for system packages only where they are missing.
+set -eu
+cd "$(dirname "$0")/.."
+group=${1:-learn}
+
+say() { printf '%s\n' "$*"; }
+fail() { printf '%s\n' "$*" >&2; exit 1; }
+
+# --- Python 3.11 or newer
+python=
+for candidate in ${PYTHON:-} python3 python3.13 python3.12 python3.11; do
+  if command -v "$candidate" >/dev/null 2>&1 &&
+    "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+    python=$candidate
+    break
+  fi
+done
+[ -n "$python" ] || fail "Python 3.11 or newer is missing: install it (apt-get install python3, or brew install python@3.13)."
+
+# --- system packages: Debian's name, then the commands of which one must be there
+missing=
+need() {
+  package=$1
+  shift
+  for command in "$@"; do
+    if command -v "$command" >/dev/null 2>&1 || [ -x "$command" ]; then return 0; fi
+  done
+  missing="$missing $package"
+}
+need git git
+# On macOS a Chrome or Chromium in its usual place will do.
+[ "$group" = learn ] || need chromium chromium chromium-browser google-chrome \
+  "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome" "/Applications/Chromium.app/Contents/MacOS/Chromium"
+uv=$(command -v uv || true)
+[ -n "$uv" ] || [ ! -x .tools/bin/uv ] || uv=.tools/bin/uv
+if [ -z "$uv" ] && ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then missing="$missing python3-venv"; fi
+
+if [ -n "$missing" ]; then
+  if command -v apt-get >/dev/null 2>&1; then
+    root=
+    [ "$(id -u)" = 0 ] || root="sudo"
+    install="$root apt-get install --yes --no-install-recommends$missing"
+    if [ -z "$root" ] || sudo -n true 2>/dev/null; then
+      say "Installing system packages:$missing"
+      $root apt-get update -qq
+      $install >/dev/null
+    else
+      fail "System packages are missing. Run this, then try again: $install"
+    fi
+  elif command -v brew >/dev/null 2>&1; then
+    case "$missing" in *chromium*) fail "A browser is missing. Run this, then try again: brew install --cask google-chrome" ;; esac
+    say "Installing with Homebrew:$missing"
+    # shellcheck disable=SC2086 # one word a package
+    brew install --quiet $missing
+  else
+    fail "System packages are missing: install$missing, then try again."
+  fi
+fi
+
+# --- uv, which installs the locked packages
+if [ -z "$uv" ]; then
+  say "Installing uv into .tools/"
+  "$python" -m venv .tools
+  .tools/bin/python -m pip install --quiet --disable-pip-version-check 'uv>=0.9'
+  uv=.tools/bin/uv
+fi
+case "$group" in
+learn) groups= ;;
+book) groups="--group book" ;;
+test) groups="--all-groups" ;;
+*) fail "There is no group $group: choose learn, book or test." ;;
+esac
+say "Installing packages into .venv/ ($group), as uv.lock names them"
+# --inexact: setting up for the notebooks does not remove what the tests need.
+# shellcheck disable=SC2086 # groups is words
+UV_PYTHON_DOWNLOADS=never "$uv" sync --quiet --locked --inexact --python "$(command -v "$python")" $groups

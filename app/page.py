@@ -18,6 +18,11 @@ EXAMPLES = {
     "A bit of both": "It starts badly and the first half hour is far too slow, but then the two leads meet "
     "on the roof and suddenly it is charming.",
 }
+# Drawn here: an icon by name would be fetched from another host.
+ICON = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><circle cx="8" cy="8" r="8" '
+    'fill="#eb6e14"/><path d="M8 0a8 8 0 0 1 0 16z" fill="#2f81f7"/></svg>'
+)
 LONGEST_REVIEW = 100_000  # characters: a short novel
 FACTS = {
     "digest": "Model digest",
@@ -33,7 +38,7 @@ FACTS = {
 
 def one_review(serving: Serving) -> None:
     """Ask for a review and explain the model's verdict on it."""
-    st.caption("Write one, or try an example:")
+    st.write("Write one, or try an example:")
     for column, (name, text) in zip(
         st.columns(len(EXAMPLES)), EXAMPLES.items(), strict=True
     ):
@@ -56,7 +61,7 @@ def one_review(serving: Serving) -> None:
         return
     explanation = explain(serving.model, review)
     words = telling_words(explanation)
-    st.subheader(in_words(explanation.positive), anchor=False)
+    st.header(in_words(explanation.positive), anchor=False)
     st.progress(
         explanation.positive,
         f"Chance that it is positive: {percent(explanation.positive)}",
@@ -75,7 +80,7 @@ def one_review(serving: Serving) -> None:
     st.markdown("**Where they stand**")
     st.html(marked(review, explanation))
     if len(explanation.words) > LONGEST_MARKED:
-        st.caption(
+        st.write(
             f"The verdict is on all of it; the first {LONGEST_MARKED:,} words are shown."
         )
 
@@ -106,7 +111,7 @@ def a_table(serving: Serving) -> None:
     )
     st.dataframe(judged.head(1000), hide_index=True)
     if len(judged) > 1000:
-        st.caption(
+        st.write(
             f"The first 1,000 of {len(judged):,} rows are shown; the file has all of them."
         )
     st.download_button(
@@ -124,12 +129,12 @@ def the_card() -> None:
     st.html(f'<dl style="overflow-wrap: anywhere">{"".join(rows)}</dl>')
     unknown = sum(card[name] is None for name in PROVABLE)
     if unknown:
-        st.caption(
+        st.write(
             f"{unknown} of {len(FACTS)} facts cannot be proved by where this model comes from."
         )
 
 
-st.set_page_config("Is this review positive?", page_icon=":material/theaters:")
+st.set_page_config("Is this review positive?", page_icon=ICON)
 st.title("Is this review positive?", anchor=False)
 with st.spinner("The model is being loaded"):
     in_service = live.wait(60)

@@ -40,7 +40,12 @@ def digest_of_inputs() -> str:
     return digest.hexdigest()
 
 
-def build(cold: bool = False, source: Path = PROJECT, execute: bool = True) -> Path:
+def build(
+    cold: bool = False,
+    source: Path = PROJECT,
+    execute: bool = True,
+    quiet: bool = False,
+) -> Path:
     """Build the book of the folder `source` and return the folder of its pages.
 
     Notebooks run in a state of the book's own. What did not change is taken from the cache, unless
@@ -68,7 +73,10 @@ def build(cold: bool = False, source: Path = PROJECT, execute: bool = True) -> P
         "TUTORIAL_HOME": str(home),
         "CORPORA_CACHE": str(home / "corpora"),
     }
-    if subprocess.run(command, env=environment, cwd=source).returncode:
+    output = subprocess.DEVNULL if quiet else None
+    if subprocess.run(
+        command, env=environment, cwd=source, stdout=output, stderr=output
+    ).returncode:
         raise TutorialError("The book was not built: what stopped it stands above.")
     pages = made / "html"
     missing = [name for name in pages_wanted(source) if not (pages / name).is_file()]

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from IPython.core.getipython import get_ipython
 from IPython.core.magics.osm import OSMagics
@@ -27,6 +27,9 @@ from tutorial.milestones import milestone as milestone_of
 from tutorial.screenshot import NoBrowserError, take_screenshot
 from tutorial.serving import RunningApp, running_app, start_app
 from tutorial.workspace import Workspace
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 home = Home.current()
 _begun: int | None = None
@@ -89,7 +92,7 @@ def _guard_cells() -> None:
     if shell is None:
         return
     shell.system_raise_on_error = True
-    original = OSMagics(shell).writefile
+    magics = OSMagics(shell)
 
     def writefile(line: str, cell: str) -> None:
         target = Path(line.split()[-1] if line.split() else ".").resolve()
@@ -98,7 +101,7 @@ def _guard_cells() -> None:
                 "That cell would write outside the workspace: run lab.begin() again, then the cell."
             )
         target.parent.mkdir(parents=True, exist_ok=True)
-        original(line, cell)
+        magics.writefile(line, cell)
 
     shell.register_magic_function(writefile, "cell", "writefile")
 
@@ -151,6 +154,11 @@ def look(
         )
     except NoBrowserError as error:
         print(f"{error} Open {app.url} yourself.")
+
+
+def table(frame: "pd.DataFrame") -> None:
+    """Show a table without its row numbers, in a form that every theme and screen reader knows."""
+    display(HTML(frame.to_html(index=False)))
 
 
 def check(number: int) -> None:
@@ -210,7 +218,7 @@ def _check_table(results: list[Result]) -> str:
         f"<td>{html.escape(r.seen if r.passed else f'{r.seen} {r.hint}')}</td></tr>"
         for r in results
     )
-    head = "<tr><th></th><th>What must hold</th><th>What was seen</th></tr>"
+    head = "<tr><th>Holds</th><th>What must hold</th><th>What was seen</th></tr>"
     return (
         f'<table class="dataframe"><thead>{head}</thead><tbody>{rows}</tbody></table>'
     )
@@ -223,7 +231,7 @@ def _audit_table(answers: list[Answer]) -> str:
         for n, a in enumerate(answers, start=1)
     )
     known = sum(a.answer is not None for a in answers)
-    head = "<tr><th></th><th>Question</th><th>Answer</th><th>Evidence, or why not</th></tr>"
+    head = "<tr><th>No.</th><th>Question</th><th>Answer</th><th>Evidence, or why not</th></tr>"
     return (
         f"<p><b>{known} of {len(answers)}</b> questions can be answered.</p>"
         f'<table class="dataframe"><thead>{head}</thead><tbody>{rows}</tbody></table>'
@@ -240,4 +248,5 @@ __all__ = [
     "look",
     "running_app",
     "serve",
+    "table",
 ]

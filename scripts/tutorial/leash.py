@@ -4,6 +4,7 @@ Whoever starts it holds the other end: when that process ends, however it ends, 
 """
 
 import contextlib
+import os
 import signal
 import subprocess
 import sys
@@ -21,8 +22,10 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda number, frame: child.terminate())
 
     def hold() -> None:
+        # Not sys.stdin: its lock, held by this thread, would break the end of the interpreter.
         with contextlib.suppress(OSError):
-            sys.stdin.buffer.read()
+            while os.read(0, 4096):
+                pass
         child.terminate()
         try:
             child.wait(PATIENCE)

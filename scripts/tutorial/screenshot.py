@@ -2,9 +2,15 @@
 
 import os
 import shutil
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from tutorial.errors import TutorialError
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 BROWSERS = (
     "chromium",
@@ -42,22 +48,31 @@ def browser_flags() -> list[str]:
     return [*FLAGS, "--no-sandbox"] if os.geteuid() == 0 else FLAGS
 
 
-def take_screenshot(url: str, review: str | None = None, width: int = 800) -> bytes:
-    """Return a PNG of the app's page, after a review was typed in and judged. Raises `NoBrowserError`."""
-    browser = find_browser()
+@contextmanager
+def open_browser() -> Iterator["Browser"]:
+    """Give a headless Chromium. Raises `NoBrowserError`."""
+    path = find_browser()
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
         raise NoBrowserError(
             "No picture: the package playwright is not installed."
         ) from None
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=browser_flags())
+        yield browser
+        browser.close()
+
+
+def take_screenshot(url: str, review: str | None = None, width: int = 800) -> bytes:
+    """Return a PNG of the app's page, after a review was typed in and judged.
+
+    Raises `NoBrowserError`.
+    """
 
     def shoot() -> bytes:
-        with sync_playwright() as playwright:
-            chromium = playwright.chromium.launch(
-                executable_path=browser, args=browser_flags()
-            )
-            page = chromium.new_page(
+        with open_browser() as browser:
+            page = browser.new_page(
                 viewport={"width": width, "height": 700}, device_scale_factor=1.5
             )
             page.goto(url)
@@ -70,15 +85,13 @@ def take_screenshot(url: str, review: str | None = None, width: int = 800) -> by
                 chart = page.locator("[data-testid=stVegaLiteChart]")
                 chart.locator("canvas, svg").first.wait_for()
             # The whole of it: the page scrolls inside the window.
-            box_of_all = page.locator(
+            all_of_it = page.locator(
                 "[data-testid=stMainBlockContainer]"
             ).bounding_box()
-            height = int(box_of_all["height"]) if box_of_all else 700
+            height = int(all_of_it["height"]) if all_of_it else 700
             page.set_viewport_size({"width": width, "height": height})
             page.evaluate("document.fonts.ready")
-            picture: bytes = page.screenshot(animations="disabled")
-            chromium.close()
-            return picture
+            return page.screenshot(animations="disabled")
 
     # Playwright's synchronous interface refuses to run in the thread of a notebook's event loop.
     with ThreadPoolExecutor(1) as thread:

@@ -16,6 +16,8 @@ from tutorial.errors import TutorialError
 from tutorial.home import Home
 
 PORT = 8501
+PORT_TAKEN = "is not available"  # what Streamlit says of it
+ATTEMPTS = 3
 PATIENCE = 60  # seconds until a started app has to answer
 
 
@@ -85,11 +87,27 @@ def start_app(home: Home, environment: dict[str, str] | None = None) -> RunningA
         raise TutorialError(
             "The workspace has no app/main.py: build milestone 0 first."
         )
-    # Chosen late: between here and the app's bind another program may take it, so a bind that fails
-    # shows in the log and is told.
-    port = free_port(PORT)
     home.root.mkdir(parents=True, exist_ok=True)
-    log = home.root / "app.log"
+    for _ in range(ATTEMPTS):
+        app = _launch(home, free_port(PORT), environment or {})
+        if _answers(app):
+            home.record(
+                "app", {"url": app.url, "pid": app.process.pid if app.process else 0}
+            )
+            return app
+        ended = app.process is not None and app.process.poll() is not None
+        app.stop()
+        words = (home.root / "app.log").read_text(errors="replace").strip().splitlines()
+        # Between the look for a free port and the app's own bind, another program took it.
+        if not any(PORT_TAKEN in line for line in words):
+            break
+    why = words[-1] if words else "it said nothing"
+    raise TutorialError(
+        f"The app {'ended' if ended else 'did not answer in a minute'}: {why}"
+    )
+
+
+def _launch(home: Home, port: int, environment: dict[str, str]) -> RunningApp:
     command = [
         sys.executable,
         "-m",
@@ -99,38 +117,30 @@ def start_app(home: Home, environment: dict[str, str] | None = None) -> RunningA
         "--server.port",
         str(port),
     ]
-    with log.open("wb") as output:
+    with (home.root / "app.log").open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "tutorial.leash", *command],
             cwd=home.workspace,
-            env={
-                **home.environment(),
-                "MODEL_REFRESH_SECONDS": "2",
-                **(environment or {}),
-            },
+            env={**home.environment(), "MODEL_REFRESH_SECONDS": "2", **environment},
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=subprocess.STDOUT,
         )
-    app = RunningApp(f"http://127.0.0.1:{port}", home, process)
+    return RunningApp(f"http://127.0.0.1:{port}", home, process)
+
+
+def _answers(app: RunningApp) -> bool:
+    """Wait until the app has looked for its model, with or without success; False if it never does."""
     deadline = time.monotonic() + PATIENCE
-    while process.poll() is None and time.monotonic() < deadline:
+    while app.process and app.process.poll() is None and time.monotonic() < deadline:
         try:
-            card = app.card(timeout=2)
+            # A process that ended has not answered: another program may listen at its port.
+            if app.card(timeout=2).get("checked") and app.process.poll() is None:
+                return True
         except TutorialError:
-            time.sleep(0.1)
-            continue
-        if card["checked"]:  # it has looked for its model, with or without success
-            home.record("app", {"url": app.url, "pid": process.pid})
-            return app
+            pass
         time.sleep(0.1)
-    ended = process.poll() is not None
-    app.stop()
-    words = log.read_text(errors="replace").strip().splitlines()
-    why = words[-1] if words else "it said nothing"
-    raise TutorialError(
-        f"The app {'ended' if ended else 'did not answer in a minute'}: {why}"
-    )
+    return False
 
 
 @contextmanager

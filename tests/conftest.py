@@ -1,0 +1,92 @@
+"""The chain: every notebook executed once, in order, in one fresh state, on a copy of the project."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from tutorial.home import PROJECT, Home
+from tutorial.milestones import all_milestones
+from tutorial.screenshot import open_browser
+
+
+@dataclass(frozen=True)
+class Chain:
+    """What executing the notebooks left: the copy of the project, with outputs, and the home."""
+
+    copy: Path
+    home: Home
+
+
+def project_files() -> list[str]:
+    """Return what belongs to the project: what git tracks, and what it would if it were added."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    done = subprocess.run(
+        command, cwd=PROJECT, capture_output=True, text=True, check=True
+    )
+    return [name for name in done.stdout.splitlines() if (PROJECT / name).is_file()]
+
+
+@pytest.fixture(scope="session")
+def chain(tmp_path_factory: pytest.TempPathFactory) -> Chain:
+    """Execute the notebooks with nbmake; their outputs stay in the copy."""
+    root = tmp_path_factory.mktemp("chain")
+    copy, home = root / "copy", Home(root / "home", root / "home" / "workspace")
+    for name in project_files():
+        (copy / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(PROJECT / name, copy / name)
+    notebooks = [str(copy / m.notebook.relative_to(PROJECT)) for m in all_milestones()]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "--nbmake",
+        "--overwrite",
+        "--nbmake-timeout=300",
+    ]
+    command += [
+        "-q",
+        "-c",
+        os.devnull,
+        f"--rootdir={copy}",
+        "-p",
+        "no:cacheprovider",
+        *notebooks,
+    ]
+    done = subprocess.run(
+        command, cwd=copy, env=home.environment(), capture_output=True, text=True
+    )
+    if done.returncode:
+        pytest.fail(
+            f"A notebook does not run:\n{done.stdout[-6000:]}\n{done.stderr[-2000:]}"
+        )
+    return Chain(copy, home)
+
+
+@pytest.fixture(scope="session")
+def pages(chain: Chain) -> Path:
+    """Build the book from the executed copy, and give the folder of its pages."""
+    from tutorial.book import build
+
+    return build(source=chain.copy, execute=False)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A headless Chromium; the tests fail by name where there is none."""
+    with open_browser() as browser:
+        yield browser
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A new page in a context of its own."""
+    context = browser.new_context()
+    yield context.new_page()
+    context.close()

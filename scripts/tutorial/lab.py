@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from IPython.core.getipython import get_ipython
 from IPython.core.magics.osm import OSMagics
@@ -92,7 +92,8 @@ def _guard_cells() -> None:
     if shell is None:
         return
     shell.system_raise_on_error = True
-    magics = OSMagics(shell)
+    # The decorator of magics hides from type checkers that the method is bound.
+    original = cast(Callable[[str, str], None], OSMagics(shell).writefile)
 
     def writefile(line: str, cell: str) -> None:
         target = Path(line.split()[-1] if line.split() else ".").resolve()
@@ -101,7 +102,7 @@ def _guard_cells() -> None:
                 "That cell would write outside the workspace: run lab.begin() again, then the cell."
             )
         target.parent.mkdir(parents=True, exist_ok=True)
-        magics.writefile(line, cell)
+        original(line, cell)
 
     shell.register_magic_function(writefile, "cell", "writefile")
 

@@ -111,7 +111,13 @@ def test_a_page_is_accessible(
 
 def test_solutions_are_folded_and_open_on_demand(pages: Path, page: Page) -> None:
     page.goto((pages / "notebooks" / "00_zero_ops.html").as_uri())
-    solution = page.get_by_text("Praise for what the film is")
-    assert not solution.is_visible()
-    page.locator(".solution.dropdown").first.click()
-    solution.wait_for(state="visible")
+    words, code = (
+        page.get_by_text("Praise for what the film is"),
+        page.get_by_text("The trailer was"),
+    )
+    assert not words.is_visible()
+    assert not code.is_visible()
+    page.get_by_text("Solution", exact=True).first.click()
+    words.wait_for(state="visible")
+    page.get_by_text("Show code cell content").first.click()
+    code.first.wait_for(state="visible")

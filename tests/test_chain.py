@@ -102,7 +102,10 @@ def test_a_chapter_has_every_part_that_chapters_have(milestone: Milestone) -> No
     ):
         assert call in code, call
     assert "lab.audit()" in code
-    exercises, solutions = prose.count(":::{exercise}"), prose.count(":::{solution}")
+    exercises, solutions = (
+        prose.count("### Exercise "),
+        prose.count("<summary>Solution</summary>"),
+    )
     assert exercises == solutions >= 2
     # A folded solution is executed, and fails the notebook if it does not solve the exercise.
     assert code.count("assert lab.exercise(") == exercises

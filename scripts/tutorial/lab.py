@@ -92,8 +92,7 @@ def _guard_cells() -> None:
     if shell is None:
         return
     shell.system_raise_on_error = True
-    # The decorator of magics hides from type checkers that the method is bound.
-    original = cast(Callable[[str, str], None], OSMagics(shell).writefile)
+    original = OSMagics(shell).writefile
 
     def writefile(line: str, cell: str) -> None:
         target = Path(line.split()[-1] if line.split() else ".").resolve()
@@ -104,7 +103,8 @@ def _guard_cells() -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         original(line, cell)
 
-    shell.register_magic_function(writefile, "cell", "writefile")
+    # Its decorator hides the true signature from type checkers.
+    cast(Any, shell).register_magic_function(writefile, "cell", "writefile")
 
 
 def give(*paths: str, show: str | None = None) -> None:

@@ -37,7 +37,13 @@ def start(home: Home, console: Console) -> int:
     runtime = home.root / "jupyter"
     runtime.mkdir(parents=True, exist_ok=True)
     log = home.root / "jupyter.log"
-    environment = {**home.environment(), "JUPYTER_RUNTIME_DIR": str(runtime)}
+    settings = home.root / "jupyter-settings"
+    _without_news(settings)
+    environment = {
+        **home.environment(),
+        "JUPYTER_RUNTIME_DIR": str(runtime),
+        "JUPYTER_CONFIG_PATH": str(settings),
+    }
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1"]
     command += [f"--port={free_port(PORT)}", f"--ServerApp.root_dir={PROJECT}"]
     if os.geteuid() == 0:
@@ -78,6 +84,14 @@ def start(home: Home, console: Console) -> int:
     console.print("It stays up until you press Ctrl+C.")
     status = process.wait()
     return 0 if stopping else status
+
+
+def _without_news(settings: Path) -> None:
+    """Keep JupyterLab from asking readers about news, and other hosts for updates."""
+    page = settings / "labconfig" / "page_config.json"
+    page.parent.mkdir(parents=True, exist_ok=True)
+    off = {"@jupyterlab/apputils-extension:announcements": True}
+    page.write_text(json.dumps({"disabledExtensions": off}), encoding="utf-8")
 
 
 def _wait_for(

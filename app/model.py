@@ -37,6 +37,7 @@ LIBLINEAR = {
 EXAMPLE = "A warm, funny film with a great cast, and not a dull minute in it."
 
 
+KINDS = {float: "a number", int: "a whole number"}
 # Each parameter's type, and the smallest and largest value that makes sense.
 RANGES: dict[str, tuple[type[int] | type[float], float, float]] = {
     "C": (float, 1e-4, 1e4),
@@ -69,7 +70,7 @@ class Params:
         for name, (kind, low, high) in RANGES.items():
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, (int, kind)):
-                raise ModelError(f"{name} is {value!r}: it must be {kind.__name__}.")
+                raise ModelError(f"{name} is {value!r}: it must be {KINDS[kind]}.")
             if not low <= value <= high:
                 raise ModelError(
                     f"{name} is {value!r}: choose a value from {low} to {high}."
@@ -89,7 +90,7 @@ class Params:
             try:
                 values[name] = RANGES[name][0](text)
             except ValueError:
-                kind = RANGES[name][0].__name__
+                kind = KINDS[RANGES[name][0]]
                 raise ModelError(f"{name} is {text!r}: it must be {kind}.") from None
         return cls(**values)
 

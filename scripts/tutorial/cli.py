@@ -15,7 +15,7 @@ from rich.table import Table
 from tutorial import run as running
 from tutorial.audit import audit as ask_audit
 from tutorial.checks import CHECKS, run_checks
-from tutorial.errors import TutorialError
+from tutorial.errors import AlreadyToldError, TutorialError
 from tutorial.home import Home
 from tutorial.processes import run_in_workspace
 from tutorial.workspace import Workspace
@@ -39,7 +39,8 @@ def main() -> None:
     except TutorialError as error:
         if debug:
             raise
-        err.print(str(error), style="red", soft_wrap=True, markup=False)
+        if not isinstance(error, AlreadyToldError):
+            err.print(str(error), style="red", soft_wrap=True, markup=False)
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
@@ -153,9 +154,11 @@ def workspace_with_app() -> Home:
     return home
 
 
-def absolute_if_here(text: str) -> str:
-    """Make a path that exists absolute: the process that reads it runs in the workspace."""
-    return str(Path(text).resolve()) if Path(text).exists() else text
+def as_seen_from(home: Home, text: str) -> str:
+    """Return a path as the workspace's processes need it: one of theirs as it is, one of here absolute."""
+    if (home.workspace / text).exists() or not Path(text).exists():
+        return text
+    return str(Path(text).resolve())
 
 
 @app.command()
@@ -172,7 +175,11 @@ def train(
     """Train a model and save it in the workspace as models/sentiment.skops."""
     home = workspace_with_app()
     said = run_in_workspace(
-        home, "tutorial.training", absolute_if_here(data), *(set_ or []), progress=True
+        home,
+        "tutorial.training",
+        as_seen_from(home, data),
+        *(set_ or []),
+        progress=True,
     )
     result = json.loads(said.strip().splitlines()[-1])
     if as_json:
@@ -191,7 +198,7 @@ def evaluate(
 ) -> None:
     """Measure a model on labelled reviews."""
     home = workspace_with_app()
-    arguments = [absolute_if_here(model_uri), absolute_if_here(data)]
+    arguments = [as_seen_from(home, model_uri), as_seen_from(home, data)]
     said = run_in_workspace(
         home,
         "app.evaluation",

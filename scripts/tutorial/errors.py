@@ -7,3 +7,7 @@ class TutorialError(RuntimeError):
     def _render_traceback_(self) -> list[str]:
         """Show the sentence alone in a notebook: IPython calls this in place of a traceback."""
         return [str(self)]
+
+
+class AlreadyToldError(TutorialError):
+    """A failure of which a process of ours has told the person in a sentence."""

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from tutorial.errors import TutorialError
+from tutorial.errors import AlreadyToldError, TutorialError
 from tutorial.home import Home
 
 
@@ -12,8 +12,8 @@ def run_in_workspace(
 ) -> str:
     """Run `python -m MODULE ARGUMENTS` in the workspace and return what it prints.
 
-    Its standard error, progress bars included, passes through to ours if `progress`. A failure raises
-    `TutorialError` with the process's last line.
+    A failure raises `TutorialError` with the process's last line. With `progress`, its standard error
+    passes through to ours, progress bars and last sentence included, and `AlreadyToldError` is raised.
     """
     done = subprocess.run(
         [sys.executable, "-m", module, *arguments],

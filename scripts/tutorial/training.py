@@ -23,7 +23,7 @@ def main() -> int:
         model = train(reviews, params)
         save(model, "models/sentiment.skops")
     except (DataError, ModelError) as error:
-        print(error)
+        print(error, file=sys.stderr)
         return 1
     result = {
         "rows": len(reviews),

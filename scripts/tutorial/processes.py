@@ -24,8 +24,10 @@ def run_in_workspace(
         text=True,
     )
     if done.returncode:
-        words = (done.stderr or done.stdout or "").strip().splitlines()
+        if progress:
+            raise AlreadyToldError(f"{module} failed: what it said stands above.")
+        words = (done.stderr or done.stdout).strip().splitlines()
         raise TutorialError(
-            words[-1] if words else f"{module} failed: what it said stands above."
+            words[-1] if words else f"{module} failed and said nothing."
         )
     return done.stdout

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from textwrap import shorten
 from typing import TYPE_CHECKING, Any, cast
 
 from IPython.core.getipython import get_ipython
@@ -158,8 +159,11 @@ def look(
 
 
 def table(frame: "pd.DataFrame") -> None:
-    """Show a table without its row numbers, in a form that every theme and screen reader knows."""
-    display(HTML(frame.to_html(index=False)))
+    """Show a table without its row numbers, long texts cut short; screen readers can read it."""
+    short = frame.map(
+        lambda value: shorten(value, 90) if isinstance(value, str) else value
+    )
+    display(HTML(short.to_html(index=False)))
 
 
 def check(number: int) -> None:

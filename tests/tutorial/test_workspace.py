@@ -165,6 +165,7 @@ def test_the_reader_s_settings_for_other_repositories_do_not_matter(
     (hooks / "pre-commit").chmod(0o755)
     ignored.write_text("*.csv\n")
     text = settings.format(hooks=hooks, ignored=ignored)
+    text += "\n[core]\n editor = false\n"  # who would be asked for a message has none
     Path(os.environ["HOME"], ".gitconfig").write_text(text)
     # When they finish a milestone
     workspace = Workspace(home.workspace)

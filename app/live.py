@@ -4,14 +4,13 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sklearn.pipeline import Pipeline
-
-from app.model import ModelError
-from app.model_file import load, model_digest
 from app.settings import Settings
 from app.sources import SourceError, fetch
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
 
 # What a card tells where the source can prove it. What it cannot prove is null: "nobody can tell".
 PROVABLE = ("version", "run", "code", "data", "accuracy")
@@ -21,7 +20,7 @@ PROVABLE = ("version", "run", "code", "data", "accuracy")
 class Serving:
     """A model that passed its own example, where it came from and since when it answers."""
 
-    model: Pipeline
+    model: "Pipeline"
     uri: str
     version: str
     digest: str
@@ -45,6 +44,10 @@ class Live:
 
     def refresh(self) -> None:
         """Look at the source once; a new model that predicts its own example goes into service."""
+        # Here and not above: they take seconds, and a server should bind its port before.
+        from app.model import ModelError
+        from app.model_file import load, model_digest
+
         with self._refreshing:
             uri = self.settings.model_uri
             try:

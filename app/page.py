@@ -76,7 +76,7 @@ def one_review(serving: Serving) -> None:
             "That is very short for a review: take the verdict with a grain of salt."
         )
     st.markdown("**The words that tipped it**")
-    st.altair_chart(chart(words), width="stretch")
+    st.vega_lite_chart(chart(words), width="stretch")
     st.markdown("**Where they stand**")
     st.html(marked(review, explanation))
     if len(explanation.words) > LONGEST_MARKED:
@@ -136,8 +136,12 @@ def the_card() -> None:
 
 st.set_page_config("Is this review positive?", page_icon=ICON)
 st.title("Is this review positive?", anchor=False)
-with st.spinner("The model is being loaded"):
-    in_service = live.wait(60)
+loading = st.empty()
+loading.write(
+    "One moment: the model is being loaded."
+)  # nothing that moves: loading needs the processor
+in_service = live.wait(60)
+loading.empty()
 if in_service is None:
     st.error("There is no model to ask just now.")
     st.text(live.card()["problem"])

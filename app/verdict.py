@@ -3,8 +3,8 @@
 import html
 import unicodedata
 from collections import defaultdict
+from typing import Any
 
-import altair as alt
 import pandas as pd
 
 from app.explanation import Explanation
@@ -67,26 +67,35 @@ def telling_words(explanation: Explanation, most: int = 10) -> pd.DataFrame:
     return table
 
 
-def chart(words: pd.DataFrame) -> alt.Chart:
-    """Draw `telling_words` as bars to the left (negative) and to the right (positive)."""
-    domain = list(COLOURS)
-    colours = [f"rgb({COLOURS[towards]})" for towards in domain]
-    chart: alt.Chart = (
-        alt.Chart(words)
-        .mark_bar()
-        .encode(
-            x=alt.X(
-                "contribution:Q", title="towards negative  ←  0  →  towards positive"
-            ),
-            y=alt.Y("word:N", sort=None, title=None, axis=alt.Axis(labelLimit=160)),
-            color=alt.Color(
-                "towards:N", scale=alt.Scale(domain=domain, range=colours), legend=None
-            ),
-            tooltip=["word", alt.Tooltip("contribution:Q", format="+.2f")],
-        )
-        .properties(height=alt.Step(24))
-    )
-    return chart
+def chart(words: pd.DataFrame) -> dict[str, Any]:
+    """Return `telling_words` as a chart: bars to the left (negative) and to the right (positive).
+
+    It is a Vega-Lite specification, which the page draws; a library to write it takes seconds to load.
+    """
+    colours = [f"rgb({rgb})" for rgb in COLOURS.values()]
+    title = "towards negative  \N{LEFTWARDS ARROW}  0  \N{RIGHTWARDS ARROW}  towards positive"
+    towards = {"domain": list(COLOURS), "range": colours}
+    return {
+        "data": {"values": words.to_dict("records")},
+        "mark": {"type": "bar", "tooltip": True},
+        "height": {"step": 24},
+        "encoding": {
+            "x": {"field": "contribution", "type": "quantitative", "title": title},
+            "y": {
+                "field": "word",
+                "type": "nominal",
+                "sort": None,
+                "title": None,
+                "axis": {"labelLimit": 160},
+            },
+            "color": {
+                "field": "towards",
+                "type": "nominal",
+                "scale": towards,
+                "legend": None,
+            },
+        },
+    }
 
 
 def marked(review: str, explanation: Explanation) -> str:

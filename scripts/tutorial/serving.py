@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,15 +43,23 @@ class RunningApp:
     process: "subprocess.Popen[bytes] | None" = field(default=None, repr=False)
 
     def card(self, timeout: float = 10) -> dict[str, Any]:
-        """Ask `GET /model`. Raises `TutorialError` if nothing or nonsense comes back."""
-        try:
-            answer = requests.get(f"{self.url}/model", timeout=timeout)
-            card: dict[str, Any] = answer.json()
-        except (requests.RequestException, ValueError):
-            raise TutorialError(
-                f"The app at {self.url} does not answer: start it again."
-            ) from None
-        return card
+        """Ask `GET /model`, and wait until the app has looked for its model, a minute at most.
+
+        Raises `TutorialError` if nothing or nonsense comes back.
+        """
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                card: dict[str, Any] = requests.get(
+                    f"{self.url}/model", timeout=timeout
+                ).json()
+                if card.get("checked", True) or time.monotonic() > deadline:
+                    return card
+            except (requests.RequestException, ValueError, AttributeError):
+                raise TutorialError(
+                    f"The app at {self.url} does not answer: start it again."
+                ) from None
+            time.sleep(0.1)
 
     def stop(self) -> None:
         """Let go of the leash and wait until the app has ended."""
@@ -79,7 +87,7 @@ def running_app(home: Home) -> RunningApp | None:
 
 
 def start_app(home: Home, environment: dict[str, str] | None = None) -> RunningApp:
-    """Start the workspace's app and return when it answers; it ends with this process.
+    """Start the workspace's app and return when its page answers; it ends with this process.
 
     Raises `TutorialError` with the app's own last words if it ends or does not answer in a minute.
     """
@@ -130,15 +138,14 @@ def _launch(home: Home, port: int, environment: dict[str, str]) -> RunningApp:
 
 
 def _answers(app: RunningApp) -> bool:
-    """Wait until the app has looked for its model, with or without success; False if it never does."""
+    """Wait until the server answers; its model may still be loading. False if it never does."""
     deadline = time.monotonic() + PATIENCE
     while app.process and app.process.poll() is None and time.monotonic() < deadline:
-        try:
+        with suppress(requests.RequestException):
+            healthy = requests.get(f"{app.url}/_stcore/health", timeout=2).ok
             # A process that ended has not answered: another program may listen at its port.
-            if app.card(timeout=2).get("checked") and app.process.poll() is None:
+            if healthy and app.process.poll() is None:
                 return True
-        except TutorialError:
-            pass
         time.sleep(0.1)
     return False
 

@@ -1,0 +1,256 @@
+"""Training: what it takes, what it refuses, and that everybody who does it gets the same model."""
+
+import copy
+import json
+import os
+import platform
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import texts
+from hypothesis import given
+from hypothesis import strategies as st
+from plain import is_one_sentence
+from sklearn.pipeline import Pipeline
+
+from app.data import DataError
+from app.evaluation import evaluate
+from app.model import RANGES, ModelError, Params, predict, train, vectorizer
+from app.model_file import model_digest
+
+RAVE = "A wonderful, moving film with a great cast; I loved every minute."
+SLATING = "A boring mess with terrible acting, and the worst film of the year."
+UNKNOWN = "xyzzy plugh"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *[("C", value) for value in (0, -1, 1e9, float("nan"), float("inf"), "2", True)],
+        *[("ngrams", value) for value in (0, 4, 1.5, 2.0, "2", None, True)],
+        *[("min_df", value) for value in (0, -3, 0.5)],
+        *[("max_features", value) for value in (99, 10**9, None)],
+    ],
+)  # fmt: skip
+def test_a_parameter_that_makes_no_sense_is_named(name: str, value: Any) -> None:
+    with pytest.raises(ModelError) as refused:
+        Params(**{name: value})
+    assert str(refused.value).startswith(f"{name} is {value!r}")
+    assert is_one_sentence(str(refused.value))
+
+
+@pytest.mark.parametrize(
+    ("assignment", "named"),
+    [
+        *[("c=2", "'c'"), ("C2", "'C2'"), ("", "''"), ("=2", "''"), (" C=2", "' C'")],
+        *[("C", "C"), ("C=", "C"), ("C=two", "C"), ("C=1=2", "C"), ("C=nan", "C")],
+        *[("ngrams=1.5", "ngrams"), ("ngrams=9", "ngrams"), ("min_df=-1", "min_df")],
+    ],
+)
+def test_an_assignment_that_makes_no_sense_is_named(
+    assignment: str, named: str
+) -> None:
+    with pytest.raises(ModelError) as refused:
+        Params.parse([assignment])
+    assert str(refused.value).startswith(f"{named} is ")
+    assert is_one_sentence(str(refused.value))
+
+
+def test_assignments_change_what_they_name_and_nothing_else() -> None:
+    params = Params.parse(["C=2", "ngrams=1", "min_df=3"])
+    assert params == Params(C=2.0, ngrams=1, min_df=3)
+    assert Params.parse([]) == Params()
+
+
+@given(st.builds("{}{}{}".format, st.sampled_from([*RANGES, ""]), st.sampled_from("= "), st.text()))  # fmt: skip
+def test_any_assignment_is_read_or_refused_on_one_line(assignment: str) -> None:
+    result = params_or_error(assignment)
+
+    if isinstance(result, ModelError):
+        assert str(result).isprintable()
+    else:
+        assert all(low <= asdict(result)[n] <= high for n, (_, low, high) in RANGES.items())  # fmt: skip
+
+
+def params_or_error(assignment: str) -> Params | ModelError:
+    try:
+        return Params.parse([assignment])
+    except ModelError as error:
+        return error
+
+
+def test_parameters_reach_the_model(reviews: pd.DataFrame) -> None:
+    words = vectorizer(train(reviews, Params(ngrams=1))).vocabulary_
+    runs = vectorizer(train(reviews, Params(ngrams=3))).vocabulary_
+    frequent = vectorizer(train(reviews, Params(min_df=12))).vocabulary_
+
+    assert {word.count(" ") for word in words} == {0}
+    assert {run.count(" ") for run in runs} == {0, 1, 2}
+    assert 0 < len(frequent) < len(words)
+
+
+def test_a_model_beats_chance_on_films_it_never_saw(
+    model: Pipeline, unseen_reviews: pd.DataFrame
+) -> None:
+    result = evaluate(model, unseen_reviews)
+    assert result.accuracy_interval[0] > 0.5
+    assert result.log_loss < np.log(2)
+
+
+def test_a_model_knows_praise_from_blame(model: Pipeline) -> None:
+    rave, slating = predict(model, [RAVE, SLATING])
+    assert rave > 0.8
+    assert slating < 0.2
+
+
+def test_blame_makes_a_review_worse_and_praise_better(model: Pipeline) -> None:
+    plain, worse, better = predict(
+        model,
+        ["It is a film.", "It is a terrible, boring film.", "It is a wonderful film."],
+    )
+    assert worse < plain < better
+
+
+@pytest.mark.parametrize(
+    "same", [RAVE.upper(), f"  {RAVE}\n\n", RAVE.replace(" ", "\u00a0"), f"«{RAVE}» 😀"]
+)
+def test_how_a_review_is_set_does_not_matter(model: Pipeline, same: str) -> None:
+    assert predict(model, [same])[0] == pytest.approx(predict(model, [RAVE])[0])
+
+
+def test_both_apostrophes_are_read_alike(model: Pipeline) -> None:
+    straight, curly = predict(model, ["I don't like it", "I don\u2019t like it"])
+    assert straight == curly
+    assert straight != predict(model, ["I like it"])[0]
+
+
+@given(st.lists(texts.reviews(), max_size=5))
+def test_any_text_has_a_probability_whatever_stands_beside_it(
+    model: Pipeline, reviews: list[str]
+) -> None:
+    together = predict(model, reviews)
+    assert together.shape == (len(reviews),)
+    assert all(0 < chance < 1 for chance in together)
+    assert together == pytest.approx([predict(model, [r])[0] for r in reviews])
+
+
+@pytest.mark.parametrize(
+    ("spoil", "complaint"),
+    [
+        pytest.param(lambda r: r.head(0), "0 reviews", id="none"),
+        pytest.param(lambda r: r.head(19), "19 reviews", id="one too few"),
+        pytest.param(lambda r: r.assign(sentiment="positive"), "0 of the rarer", id="one sentiment"),
+        pytest.param(lambda r: r.assign(film="The one"), "1 films", id="one film"),
+        pytest.param(lambda r: r.assign(sentiment=["negative"] + 23 * ["positive"]), "1 of the rarer",
+                     id="one that differs"),
+        pytest.param(lambda r: r.assign(review=[f"w{row}" for row in range(24)]), "learned from",
+                     id="no word occurs twice"),
+        pytest.param(lambda r: r.assign(review="?!"), "learned from", id="no words"),
+        pytest.param(lambda r: r.assign(film=r["sentiment"]), "learned from", id="film tells sentiment"),
+    ],
+)  # fmt: skip
+def test_reviews_that_nothing_can_be_learned_from_are_refused(
+    reviews: pd.DataFrame, spoil: Any, complaint: str
+) -> None:
+    with pytest.raises(DataError) as refused:
+        train(spoil(reviews))
+    assert complaint in str(refused.value)
+    assert is_one_sentence(str(refused.value))
+
+
+def test_reviews_of_unknown_films_can_be_learned_from(reviews: pd.DataFrame) -> None:
+    """The published corpora do not tell the film."""
+    model = train(reviews.assign(film=""))
+    great, dull = predict(model, ["great", "dull"])
+    assert dull < 0.5 < great
+
+
+def test_rare_labels_stay_rare_and_are_still_recognised(
+    train_reviews: pd.DataFrame,
+) -> None:
+    """Where nine in ten are positive, an unknown one is likely to be; blame is heard all the same."""
+    positive = train_reviews[train_reviews["sentiment"] == "positive"]
+    negative = train_reviews[train_reviews["sentiment"] == "negative"].head(40)
+
+    model = train(pd.concat([positive, negative]))
+
+    unknown, slating = predict(model, [UNKNOWN, SLATING])
+    assert unknown > 0.7
+    assert slating < unknown / 2
+
+
+def test_labels_at_random_teach_no_certainty(
+    train_reviews: pd.DataFrame, unseen_reviews: pd.DataFrame
+) -> None:
+    shuffled = train_reviews["sentiment"].sample(frac=1, random_state=0).to_numpy()
+
+    model = train(train_reviews.assign(sentiment=shuffled))
+
+    chances = predict(model, unseen_reviews["review"].tolist())
+    assert np.abs(chances - 0.5).max() < 0.25
+
+
+def test_what_tells_one_film_only_teaches_no_certainty() -> None:
+    """Names of characters tell the verdict on one film and nothing of the next one."""
+    rows = [
+        (f"hero{film} is in it", "positive" if film % 2 else "negative", f"F{film}")
+        for film in range(20)
+        for _ in range(5)
+    ]
+
+    model = train(pd.DataFrame(rows, columns=["review", "sentiment", "film"]))
+
+    chances = predict(model, [f"hero{film} is in it" for film in range(20)])
+    assert np.abs(chances - 0.5).max() < 0.1
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_order_of_rows_does_not_change_the_model(
+    reviews: pd.DataFrame, seed: int
+) -> None:
+    shuffled = reviews.sample(frac=1, random_state=seed)
+    assert not shuffled.index.equals(reviews.index)
+    assert model_digest(train(shuffled)) == model_digest(train(reviews))
+
+
+def test_training_leaves_the_reviews_as_they_are(reviews: pd.DataFrame) -> None:
+    before = copy.deepcopy(reviews)
+    train(reviews)
+    pd.testing.assert_frame_equal(reviews, before)
+
+
+TRAINING = """
+import json
+from threadpoolctl import threadpool_info
+from app.data import read_reviews
+from app.model import train
+from app.model_file import model_digest
+digest = model_digest(train(read_reviews("data/train.csv")))
+kernels = [i["architecture"] for i in threadpool_info() if i["internal_api"] == "openblas"]
+print(json.dumps({"digest": digest, "kernels": kernels}))
+"""
+
+
+def test_processors_agree_on_the_model(project: Path, model: Pipeline) -> None:
+    """The digest names the model: whoever trains it again, on another machine, must get the same."""
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", TRAINING],
+            cwd=project,
+            env={**os.environ, "OPENBLAS_CORETYPE": kernel},
+            stdout=subprocess.PIPE,
+        )
+        for kernel in ("Haswell", "Nehalem")
+    ]
+    haswell, nehalem = (json.loads(process.communicate()[0]) for process in started)
+
+    if platform.machine() == "x86_64":  # other processors have no such kernels
+        assert set(haswell["kernels"]) == {"Haswell"}, "BLAS took another kernel"
+        assert set(nehalem["kernels"]) == {"Nehalem"}, "BLAS took another kernel"
+    assert haswell["digest"] == nehalem["digest"] == model_digest(model)

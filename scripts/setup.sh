@@ -39,6 +39,7 @@ if [ -z "$uv" ] && ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then mis
 
 if [ -n "$missing" ]; then
   if command -v apt-get >/dev/null 2>&1; then
+    case "$missing" in *chromium*) missing="$missing fonts-dejavu-core" ;; esac # a page needs letters
     root=
     [ "$(id -u)" = 0 ] || root="sudo"
     install="$root apt-get install --yes --no-install-recommends$missing"

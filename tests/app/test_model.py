@@ -171,18 +171,22 @@ def test_reviews_of_unknown_films_can_be_learned_from(reviews: pd.DataFrame) -> 
     assert dull < 0.5 < great
 
 
-def test_rare_labels_stay_rare_and_are_still_recognised(
-    train_reviews: pd.DataFrame,
+def test_where_nine_in_ten_are_positive_the_model_expects_so(
+    train_reviews: pd.DataFrame, unseen_reviews: pd.DataFrame
 ) -> None:
-    """Where nine in ten are positive, an unknown one is likely to be; blame is heard all the same."""
-    positive = train_reviews[train_reviews["sentiment"] == "positive"]
-    negative = train_reviews[train_reviews["sentiment"] == "negative"].head(40)
+    model = train(nine_in_ten(train_reviews))
 
-    model = train(pd.concat([positive, negative]))
+    chances = predict(model, nine_in_ten(unseen_reviews)["review"].tolist())
+    rave, slating = predict(model, [RAVE, SLATING])
+    assert chances.mean() == pytest.approx(0.9, abs=0.05)
+    assert slating < 0.5 < rave
 
-    unknown, slating = predict(model, [UNKNOWN, SLATING])
-    assert unknown > 0.7
-    assert slating < unknown / 2
+
+def nine_in_ten(reviews: pd.DataFrame) -> pd.DataFrame:
+    """All the positive reviews, and of the negative ones a ninth as many."""
+    positive = reviews[reviews["sentiment"] == "positive"]
+    negative = reviews[reviews["sentiment"] == "negative"]
+    return pd.concat([positive, negative.head(len(positive) // 9)])
 
 
 def test_labels_at_random_teach_no_certainty(
@@ -208,6 +212,15 @@ def test_what_tells_one_film_only_teaches_no_certainty() -> None:
 
     chances = predict(model, [f"hero{film} is in it" for film in range(20)])
     assert np.abs(chances - 0.5).max() < 0.1
+
+
+@pytest.mark.filterwarnings("error")
+def test_two_dozen_easy_reviews_teach_no_certainty(reviews: pd.DataFrame) -> None:
+    """Of 24 reviews, all of them judged rightly, nobody can tell that no 25th would be wrong."""
+    model = train(reviews)
+
+    chances = predict(model, reviews["review"].tolist())
+    assert np.abs(chances - 0.5).max() < 0.49
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -91,8 +91,7 @@ def test_two_files_of_one_model_differ_and_have_one_digest(
         pytest.param(lambda m: vectorizer(m).vocabulary_.update(new=3), id="a word"),
         pytest.param(lambda m: classifier(m).set_params(C=5.0), id="a parameter"),
         pytest.param(lambda m: vectorizer(m).set_params(lowercase=False), id="how words are read"),
-        pytest.param(lambda m: changed(m, "classes_", 0) if False else classifier(m).classes_.sort()
-                     or changed(classifier(m), "classes_", classifier(m).classes_[::-1]), id="the classes"),
+        pytest.param(lambda m: changed(classifier(m), "classes_", classifier(m).classes_[::-1]), id="the classes"),
         pytest.param(lambda m: m.example_.update(positive=0.5), id="the example"),
         pytest.param(lambda m: m.steps.insert(0, ("more", FunctionTransformer())), id="a step"),
     ],

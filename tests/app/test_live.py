@@ -1,0 +1,184 @@
+"""The model in service: a new one takes over, a bad one never does, and the card tells the truth."""
+
+import json
+import pickle
+import shutil
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from plain import is_one_sentence
+from sklearn.pipeline import Pipeline
+
+from app.live import PROVABLE, Live
+from app.model import Params, train
+from app.model_file import model_digest, save
+from app.settings import Settings
+from app.sources import Fetched
+
+
+@pytest.fixture
+def path(small_model: Pipeline, tmp_path: Path) -> Path:
+    """The file of a model that is in service."""
+    path = tmp_path / "sentiment.skops"
+    save(small_model, path)
+    return path
+
+
+@pytest.fixture
+def live(path: Path) -> Live:
+    """A model in service."""
+    live = Live(Settings(str(path)))
+    live.refresh()
+    return live
+
+
+def test_before_the_first_look_the_card_says_that_the_model_is_being_loaded() -> None:
+    live = Live(Settings("models/mine.skops"))
+    assert live.card() == {
+        **{"status": "unavailable", "uri": "models/mine.skops"},
+        **dict.fromkeys(("digest", "since", *PROVABLE, "example", "checked")),
+        "problem": "The model is being loaded.",
+    }
+    assert live.wait(0.01) is None
+
+
+def test_the_card_of_a_file_shows_what_can_be_proved_and_null_for_the_rest(
+    live: Live, path: Path, small_model: Pipeline
+) -> None:
+    card = live.card()
+    assert card["status"] == "serving"
+    assert card["uri"] == str(path)
+    assert card["digest"] == model_digest(small_model)
+    assert card["example"] == small_model.example_
+    assert [card[name] for name in PROVABLE] == [None] * len(PROVABLE)
+    assert card["problem"] is None
+
+
+def test_the_card_is_json_and_its_times_are_in_utc(live: Live) -> None:
+    card = json.loads(json.dumps(live.card()))
+    for name in ("since", "checked"):
+        passed = datetime.now(UTC) - datetime.fromisoformat(card[name])
+        assert timedelta(0) <= passed < timedelta(minutes=5)
+
+
+def test_the_card_shows_what_a_source_proves(
+    live: Live, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proof = {"version": "7", "run": "a1", "accuracy": "0.9", "secret": "s3cr3t"}
+    fetched = Fetched(path, "new", proof)
+    monkeypatch.setattr("app.live.fetch", lambda uri, known: fetched)
+
+    live.refresh()
+
+    card = live.card()
+    assert [card[name] for name in PROVABLE] == ["7", "a1", None, None, "0.9"]
+    assert "s3cr3t" not in str(card)
+
+
+def test_a_new_file_goes_into_service(
+    live: Live, path: Path, reviews: pd.DataFrame
+) -> None:
+    newer = train(reviews, Params(C=1.0))
+    save(newer, path)
+
+    live.refresh()
+
+    assert live.card()["digest"] == model_digest(newer)
+    assert live.card()["problem"] is None
+
+
+def test_a_file_that_did_not_change_is_not_loaded_again(
+    live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = live.serving
+    monkeypatch.setattr("app.live.load", lambda path: pytest.fail("loaded again"))
+
+    live.refresh()
+
+    assert live.serving is before
+    assert live.problem is None
+
+
+BREAK: dict[str, Callable[[Path], object]] = {
+    "cut short": lambda path: path.write_bytes(path.read_bytes()[:1000]),
+    "missing": lambda path: path.unlink(),
+    "empty": lambda path: path.write_bytes(b""),
+    "a pickle": lambda path: path.write_bytes(pickle.dumps({"model": 1})),
+    "a folder": lambda path: (path.unlink(), path.mkdir()),
+}
+
+
+@pytest.mark.parametrize("broken", BREAK)
+def test_a_broken_file_leaves_the_model_in_service_and_is_told_of(
+    live: Live, path: Path, small_model: Pipeline, broken: str
+) -> None:
+    # given
+    before = live.serving
+    BREAK[broken](path)
+
+    # when
+    live.refresh()
+
+    # then
+    assert live.serving is before
+    card = live.card()
+    assert card["status"] == "serving"
+    assert card["digest"] == model_digest(small_model)
+    assert str(path) in card["problem"]
+    assert is_one_sentence(card["problem"])
+
+
+@pytest.mark.parametrize("broken", BREAK)
+def test_once_the_file_is_good_again_the_problem_is_gone(
+    live: Live, path: Path, reviews: pd.DataFrame, broken: str
+) -> None:
+    # given
+    BREAK[broken](path)
+    live.refresh()
+    if path.is_dir():
+        shutil.rmtree(path)
+
+    # when
+    newer = train(reviews, Params(C=1.0))
+    save(newer, path)
+    live.refresh()
+
+    # then
+    assert live.card()["problem"] is None
+    assert live.card()["digest"] == model_digest(newer)
+
+
+@pytest.mark.parametrize("broken", BREAK)
+def test_without_a_model_a_visitor_is_told_why_and_not_kept_waiting(
+    path: Path, broken: str
+) -> None:
+    BREAK[broken](path)
+    live = Live(Settings(str(path)))
+
+    live.refresh()
+
+    started = time.monotonic()
+    assert live.wait(60) is None
+    assert time.monotonic() - started < 30
+    card = live.card()
+    assert (card["status"], card["digest"], card["example"]) == ("unavailable", None, None)  # fmt: skip
+    assert str(path) in card["problem"]
+
+
+def test_a_source_that_fails_in_a_way_nobody_foresaw_ends_nothing(
+    live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fetch(uri: str, known: str | None) -> Fetched:
+        raise RuntimeError("the network is gone")
+
+    before = live.serving
+    monkeypatch.setattr("app.live.fetch", fetch)
+
+    live.refresh()
+
+    assert live.serving is before
+    assert "the network is gone" in live.card()["problem"]

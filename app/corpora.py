@@ -34,9 +34,7 @@ def _snippets(archive: zipfile.ZipFile) -> Iterator[Row]:
     for suffix, sentiment in (("pos", "positive"), ("neg", "negative")):
         text = archive.read(f"sentence_polarity/rt-polarity.{suffix}").decode("utf-8")
         # Split at "\n" alone: some lines hold U+0085, at which str.splitlines() would cut them.
-        yield from (
-            (line.strip(), sentiment, "") for line in text.split("\n") if line.strip()
-        )
+        yield from ((line.strip(), sentiment, "") for line in text.split("\n") if line.strip())
 
 
 def _reviews(archive: zipfile.ZipFile) -> Iterator[Row]:
@@ -76,9 +74,7 @@ def labelled(data: str, split: Split) -> pd.DataFrame:
     if data.endswith(".csv") or Path(data).exists():
         return read_reviews(data)
     known = ", ".join(["workshop", *CORPORA])
-    raise DataError(
-        f"{data!r} is neither a CSV file nor a corpus: give a path, or one of {known}."
-    )
+    raise DataError(f"{data!r} is neither a CSV file nor a corpus: give a path, or one of {known}.")
 
 
 def _archive(corpus: Corpus) -> Path:
@@ -88,13 +84,9 @@ def _archive(corpus: Corpus) -> Path:
     if "://" not in place:
         path = Path(place) / corpus.archive
         if not path.is_file():
-            raise DataError(
-                f"CORPORA_URL names the folder {place}, and {path.name} is not in it."
-            )
+            raise DataError(f"CORPORA_URL names the folder {place}, and {path.name} is not in it.")
         if pooch.file_hash(str(path)) != corpus.sha256:
-            raise DataError(
-                f"{path} is not the file it should be (sha256): copy it again."
-            )
+            raise DataError(f"{path} is not the file it should be (sha256): copy it again.")
         return path
     url = f"{place.rstrip('/')}/{corpus.archive}"
     try:
@@ -103,8 +95,7 @@ def _archive(corpus: Corpus) -> Path:
                 url,
                 known_hash=f"sha256:{corpus.sha256}",
                 fname=corpus.archive,
-                path=os.environ.get("CORPORA_CACHE")
-                or pooch.os_cache("film-review-corpora"),
+                path=os.environ.get("CORPORA_CACHE") or pooch.os_cache("film-review-corpora"),
                 progressbar=True,
             )
         )

@@ -64,15 +64,14 @@ def wilson_interval(right: int, rows: int, z: float = 1.959964) -> tuple[float, 
     """
     share, spread = right / rows, z * z / rows
     middle = (share + spread / 2) / (1 + spread)
-    half = (
-        z / (1 + spread) * math.sqrt(share * (1 - share) / rows + spread / (4 * rows))
-    )
-    return max(0.0, middle - half), min(1.0, middle + half)
+    half = z / (1 + spread) * math.sqrt(share * (1 - share) / rows + spread / (4 * rows))
+    # At its ends the interval is closed: rounding must not leave a share of 0 or 1 out of it.
+    low = middle - half if right else 0.0
+    high = middle + half if right < rows else 1.0
+    return low, high
 
 
-def calibration_error(
-    probabilities: ArrayLike, positive: ArrayLike, bins: int = 10
-) -> float:
+def calibration_error(probabilities: ArrayLike, positive: ArrayLike, bins: int = 10) -> float:
     """Return the expected calibration error: the mean distance of confidence from accuracy.
 
     After Guo et al. (ICML 2017). `probabilities` are those of "positive" and `positive` the truth,
@@ -84,18 +83,13 @@ def calibration_error(
     )
     confidence, right = np.maximum(chance, 1 - chance), (chance >= 0.5) == truth
     number = np.minimum(((confidence - 0.5) * 2 * bins).astype(int), bins - 1)
-    gaps = [
-        abs(confidence[number == b].sum() - right[number == b].sum())
-        for b in range(bins)
-    ]
+    gaps = [abs(confidence[number == b].sum() - right[number == b].sum()) for b in range(bins)]
     return float(sum(gaps) / len(chance))
 
 
 def main() -> int:
     """Print the evaluation; exit status 1 and one sentence where there is none."""
-    parser = argparse.ArgumentParser(
-        prog="python -m app.evaluation", description=__doc__
-    )
+    parser = argparse.ArgumentParser(prog="python -m app.evaluation", description=__doc__)
     parser.add_argument("model_uri")
     parser.add_argument("data")
     parser.add_argument("--json", action="store_true")
@@ -114,9 +108,7 @@ def main() -> int:
         return 0
     low, high = result.accuracy_interval
     print(f"{'reviews':<22}{result.rows}")
-    print(
-        f"{'accuracy':<22}{result.accuracy:.1%}, between {low:.1%} and {high:.1%} (95%)"
-    )
+    print(f"{'accuracy':<22}{result.accuracy:.1%}, between {low:.1%} and {high:.1%} (95%)")
     print(f"{'log loss':<22}{result.log_loss:.3f}")
     print(f"{'calibration error':<22}{result.calibration_error:.3f}")
     print(f"{'reviews a second':<22}{result.examples_per_second:,.0f}")

@@ -55,17 +55,12 @@ def explain(model: Pipeline, review: str) -> Explanation:
         )
     )
     # A letter may become two when lower-cased ("İ"): each one remembers where it came from.
-    origin = [
-        position for position, letter in enumerate(review) for _ in letter.lower()
-    ]
+    origin = [position for position, letter in enumerate(review) for _ in letter.lower()]
     tokens = [
-        (m.group(), origin[m.start()])
-        for m in re.finditer(vectors.token_pattern, review.lower())
+        (m.group(), origin[m.start()]) for m in re.finditer(vectors.token_pattern, review.lower())
     ]
     shortest, longest = vectors.ngram_range
-    found: list[
-        tuple[int, int, int]
-    ] = []  # column of the n-gram, its first token, its length
+    found: list[tuple[int, int, int]] = []  # column of the n-gram, its first token, its length
     for size in range(shortest, longest + 1):
         for first in range(len(tokens) - size + 1):
             column = vectors.vocabulary_.get(
@@ -86,8 +81,6 @@ def explain(model: Pipeline, review: str) -> Explanation:
         while reached < len(positions) and positions[reached] < run.end():
             inside.append(shares[positions[reached]])
             reached += 1
-        words.append(
-            Word(run.group(), run.start(), run.end(), sum(inside), bool(inside))
-        )
+        words.append(Word(run.group(), run.start(), run.end(), sum(inside), bool(inside)))
     intercept = float(classifier.intercept_[0])
     return Explanation(intercept + sum(known.values()), intercept, tuple(words))

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.settings import Settings
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
 
 # What a card tells where the source can prove it. What it cannot prove is null: "nobody can tell".
 PROVABLE = ("version", "run", "code", "data", "accuracy")
+
+
+class UnusableModelError(RuntimeError):
+    """A model that was fetched and cannot serve. The message says why."""
 
 
 @dataclass(frozen=True)
@@ -44,34 +49,21 @@ class Live:
 
     def refresh(self) -> None:
         """Look at the source once; a new model that predicts its own example goes into service."""
-        # Here and not above: they take seconds, and a server should bind its port before.
-        from app.model import ModelError
-        from app.model_file import load, model_digest
-
         with self._refreshing:
             uri = self.settings.model_uri
             try:
                 fetched = fetch(uri, self.serving.version if self.serving else None)
                 if fetched is not None:
-                    model = load(fetched.path)
+                    model, digest = _load(fetched.path)
                     self.serving = Serving(
-                        model,
-                        uri,
-                        fetched.version,
-                        model_digest(model),
-                        now(),
-                        fetched.proof,
+                        model, uri, fetched.version, digest, now(), fetched.proof
                     )
                 self.problem = None
-            except (SourceError, ModelError) as error:
+            except (SourceError, UnusableModelError) as error:
                 self.problem = str(error)
-            except (
-                Exception
-            ) as error:  # whatever a source does, the model in service answers on
+            except Exception as error:  # whatever a source does, the model in service answers on
                 kind = type(error).__name__
-                self.problem = (
-                    f"The model at {uri} could not be looked at: {kind}: {error}"
-                )
+                self.problem = f"The model at {uri} could not be looked at: {kind}: {error}"
             self.checked = now()
             self._looked.set()
 
@@ -95,9 +87,19 @@ class Live:
         }
 
 
+def _load(path: Path) -> "tuple[Pipeline, str]":
+    """Return a model and its digest. Raises `UnusableModelError`."""
+    # Here and not above: these take seconds, and the server binds its port before.
+    from app.model import ModelError
+    from app.model_file import load, model_digest
+
+    try:
+        model = load(path)
+    except ModelError as error:
+        raise UnusableModelError(str(error)) from error
+    return model, model_digest(model)
+
+
 def now() -> str:
     """Return the time in UTC, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-live = Live(Settings.from_environment())

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from app.live import live
+from app.in_service import live
 
 
 async def model_card(request: Request) -> JSONResponse:

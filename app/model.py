@@ -72,9 +72,7 @@ class Params:
             if isinstance(value, bool) or not isinstance(value, (int, kind)):
                 raise ModelError(f"{name} is {value!r}: it must be {KINDS[kind]}.")
             if not low <= value <= high:
-                raise ModelError(
-                    f"{name} is {value!r}: choose a value from {low} to {high}."
-                )
+                raise ModelError(f"{name} is {value!r}: choose a value from {low} to {high}.")
 
     @classmethod
     def parse(cls, assignments: Sequence[str]) -> "Params":
@@ -84,9 +82,7 @@ class Params:
             name, _, text = assignment.partition("=")
             if name not in RANGES:
                 known = ", ".join(RANGES)
-                raise ModelError(
-                    f"{name!r} is not a parameter: choose from {known}, as in C=2."
-                )
+                raise ModelError(f"{name!r} is not a parameter: choose from {known}, as in C=2.")
             try:
                 values[name] = RANGES[name][0](text)
             except ValueError:
@@ -149,32 +145,43 @@ def train(reviews: pd.DataFrame, params: Params = Params()) -> Pipeline:
             method="decision_function",
         )
         model.fit(reviews, labels)
-    except (
-        ValueError
-    ) as error:  # no word occurs often enough, or a fold has one sentiment only
+    except ValueError:
         raise DataError(
-            f"These reviews cannot be learned from: {str(error).splitlines()[0]}"
+            "These reviews cannot be learned from: no word occurs in enough of them, or all reviews of "
+            "a sentiment are of one film, so give more and different ones."
         ) from None
-    curve = LogisticRegression(
-        C=np.inf, solver="newton-cholesky", tol=1e-10, max_iter=1000
-    )
-    curve.fit(margins.reshape(-1, 1), labels)
-    slope = max(
-        float(curve.coef_[0, 0]), 0.0
-    )  # a model that is worse than chance on unseen films knows nothing
+    curve = fit_platt_curve(margins, labels == "positive")
+    # A model that is worse than chance on unseen films knows nothing.
+    slope = max(float(curve.coef_[0, 0]), 0.0)
     classifier, words = model.named_steps["classifier"], vectorizer(model)
     classifier.coef_ = np.round(classifier.coef_ * slope, DECIMALS)
     classifier.intercept_ = np.round(curve.intercept_, DECIMALS)
-    # Plain integers: skops writes each NumPy integer as a file of its own, ten times the size and the time to load.
-    words.vocabulary_ = {
-        word: int(column) for word, column in words.vocabulary_.items()
-    }
+    # Plain integers: skops writes each NumPy integer as a file of its own, ten times the size and
+    # the time to load.
+    words.vocabulary_ = {word: int(column) for word, column in words.vocabulary_.items()}
     words.idf_ = np.round(words.idf_, DECIMALS)
     model.example_ = {
         "review": EXAMPLE,
         "positive": round(float(predict(model, [EXAMPLE])[0]), DECIMALS),
     }
     return model
+
+
+def fit_platt_curve(
+    margins: NDArray[np.float64], positive: NDArray[np.bool_]
+) -> LogisticRegression:
+    """Fit the curve that turns margins into chances, both of shape (n,).
+
+    As Platt (1999) did it: the targets are not 0 and 1 but a little inside, by one imagined review
+    of either kind, so that few reviews that are told apart perfectly do not make the curve a step.
+    """
+    up, down = int(positive.sum()), int((~positive).sum())
+    target = np.where(positive, (up + 1) / (up + 2), 1 / (down + 2))
+    # A target between 0 and 1 is one row of either label, weighted by it.
+    rows = np.concatenate([margins, margins]).reshape(-1, 1)
+    labels = np.repeat([1, 0], len(margins))
+    curve = LogisticRegression(C=np.inf, solver="newton-cholesky", tol=1e-10, max_iter=1000)
+    return curve.fit(rows, labels, sample_weight=np.concatenate([target, 1 - target]))
 
 
 def vectorizer(model: Pipeline) -> TfidfVectorizer:

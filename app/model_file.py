@@ -13,6 +13,7 @@ import skops.io
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 
+from app.explanation import explain
 from app.model import DECIMALS, ModelError, predict
 
 
@@ -23,16 +24,19 @@ def try_example(model: Pipeline) -> None:
         raise ModelError(
             "The model carries no example of its own: train it again with this app's `train`."
         )
+    said = example["positive"]
     try:
         positive = float(predict(model, [example["review"]])[0])
+        explain(model, example["review"])  # what the page does with every review
     except Exception as error:
         raise ModelError(
-            f"The model cannot predict its own example ({error}): train it again."
+            f"The model cannot predict its own example ({type(error).__name__}): train it again."
         ) from error
-    if not abs(positive - example["positive"]) <= 1e-4:  # so written that NaN fails
+    if not isinstance(said, float) or not abs(positive - said) <= 1e-4:  # NaN fails too
+        then = f"{said:.4f}" if isinstance(said, float) else repr(said)
         raise ModelError(
-            f"The model says {positive:.4f} of its own example and said {example['positive']:.4f} when "
-            "it was trained: the file was changed, or the libraries' versions differ."
+            f"The model says {positive:.4f} of its own example and said {then} when it was trained: "
+            "the file was changed, or the libraries' versions differ."
         )
 
 
@@ -42,9 +46,7 @@ def model_digest(model: Pipeline) -> str:
     The bytes of two files of one model differ; this does not. How the fit got there (iterations,
     caches) is left out.
     """
-    return hashlib.sha256(
-        json.dumps(_canonical(model), sort_keys=True).encode()
-    ).hexdigest()
+    return hashlib.sha256(json.dumps(_canonical(model), sort_keys=True).encode()).hexdigest()
 
 
 def _canonical(value: Any) -> Any:
@@ -52,8 +54,7 @@ def _canonical(value: Any) -> Any:
         state = {
             name: _canonical(part)
             for name, part in vars(value).items()
-            if (not name.startswith("_") or isinstance(part, BaseEstimator))
-            and name != "n_iter_"
+            if (not name.startswith("_") or isinstance(part, BaseEstimator)) and name != "n_iter_"
         }
         return {
             "class": f"{type(value).__module__}.{type(value).__qualname__}",
@@ -109,7 +110,8 @@ def load(path: str | Path) -> Pipeline:
         raise ModelError(
             f"{path} is not a whole skops model ({type(error).__name__}): train or upload it again."
         ) from None
-    if not isinstance(model, Pipeline) or sorted(getattr(model, "classes_", ())) != [
+    classes = getattr(model, "classes_", None)
+    if not isinstance(model, Pipeline) or list(np.atleast_1d(np.asarray(classes))) != [
         "negative",
         "positive",
     ]:

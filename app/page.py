@@ -6,7 +6,8 @@ import streamlit as st
 
 from app.data import DataError
 from app.explanation import explain
-from app.live import PROVABLE, Serving, live
+from app.in_service import live
+from app.live import PROVABLE, Serving
 from app.table import judge_table
 from app.verdict import LONGEST_MARKED, chart, in_words, marked, percent, telling_words
 
@@ -39,9 +40,7 @@ FACTS = {
 def one_review(serving: Serving) -> None:
     """Ask for a review and explain the model's verdict on it."""
     st.write("Write one, or try an example:")
-    for column, (name, text) in zip(
-        st.columns(len(EXAMPLES)), EXAMPLES.items(), strict=True
-    ):
+    for column, (name, text) in zip(st.columns(len(EXAMPLES)), EXAMPLES.items(), strict=True):
         column.button(
             name,
             on_click=st.session_state.update,
@@ -72,17 +71,13 @@ def one_review(serving: Serving) -> None:
         )
         return
     if sum(word.known for word in explanation.words) < 5:
-        st.write(
-            "That is very short for a review: take the verdict with a grain of salt."
-        )
+        st.write("That is very short for a review: take the verdict with a grain of salt.")
     st.markdown("**The words that tipped it**")
     st.vega_lite_chart(chart(words), width="stretch")
     st.markdown("**Where they stand**")
     st.html(marked(review, explanation))
     if len(explanation.words) > LONGEST_MARKED:
-        st.write(
-            f"The verdict is on all of it; the first {LONGEST_MARKED:,} words are shown."
-        )
+        st.write(f"The verdict is on all of it; the first {LONGEST_MARKED:,} words are shown.")
 
 
 def a_table(serving: Serving) -> None:
@@ -104,16 +99,10 @@ def a_table(serving: Serving) -> None:
         st.session_state["judged_key"], st.session_state["judged"] = key, judged
     judged = st.session_state["judged"]
     counts = judged["verdict"].value_counts()
-    st.write(
-        ", ".join(
-            f"{counts.get(v, 0):,} {v}" for v in ("positive", "negative", "unsure")
-        )
-    )
+    st.write(", ".join(f"{counts.get(v, 0):,} {v}" for v in ("positive", "negative", "unsure")))
     st.dataframe(judged.head(1000), hide_index=True)
     if len(judged) > 1000:
-        st.write(
-            f"The first 1,000 of {len(judged):,} rows are shown; the file has all of them."
-        )
+        st.write(f"The first 1,000 of {len(judged):,} rows are shown; the file has all of them.")
     st.download_button(
         "Download with verdicts", judged.to_csv(index=False), "judged.csv", "text/csv"
     )
@@ -147,13 +136,9 @@ if in_service is None:
     st.text(live.card()["problem"])
     st.stop()
 if live.problem:
-    st.warning(
-        "The last look for a newer model failed; the one in service goes on answering."
-    )
+    st.warning("The last look for a newer model failed; the one in service goes on answering.")
     st.text(live.problem)
-single, table, card_tab = st.tabs(
-    ["One review", "A table of reviews", "The model's card"]
-)
+single, table, card_tab = st.tabs(["One review", "A table of reviews", "The model's card"])
 with single:
     one_review(in_service)
 with table:

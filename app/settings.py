@@ -21,9 +21,7 @@ class Settings:
     refresh_seconds: float = 60.0
 
     @classmethod
-    def from_environment(
-        cls, environment: Mapping[str, str] = os.environ
-    ) -> "Settings":
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
         """Read the settings. A variable that is unset or empty takes its default; raises `SettingsError`."""
         seconds = environment.get("MODEL_REFRESH_SECONDS") or str(cls.refresh_seconds)
         try:

@@ -26,25 +26,13 @@ def in_words(positive: float) -> str:
     if verdict(positive) == "unsure":
         return "Hard to tell"
     sure = max(positive, 1 - positive)
-    how = (
-        "Almost certainly"
-        if sure >= 0.95
-        else "Very likely"
-        if sure >= 0.8
-        else "Probably"
-    )
+    how = "Almost certainly" if sure >= 0.95 else "Very likely" if sure >= 0.8 else "Probably"
     return f"{how} {verdict(positive)}"
 
 
 def percent(chance: float) -> str:
     """Write a probability as a percentage that never claims certainty."""
-    return (
-        "over 99%"
-        if chance > 0.99
-        else "under 1%"
-        if chance < 0.01
-        else f"{chance:.0%}"
-    )
+    return "over 99%" if chance > 0.99 else "under 1%" if chance < 0.01 else f"{chance:.0%}"
 
 
 def telling_words(explanation: Explanation, most: int = 10) -> pd.DataFrame:
@@ -58,12 +46,8 @@ def telling_words(explanation: Explanation, most: int = 10) -> pd.DataFrame:
         if word.known:
             sums[_bare(word.text)] += word.contribution
     largest = sorted(sums.items(), key=lambda item: (-abs(item[1]), item[0]))[:most]
-    table = pd.DataFrame(
-        [row for row in largest if row[1]], columns=["word", "contribution"]
-    )
-    table["towards"] = table["contribution"].map(
-        lambda x: "positive" if x > 0 else "negative"
-    )
+    table = pd.DataFrame([row for row in largest if row[1]], columns=["word", "contribution"])
+    table["towards"] = table["contribution"].map(lambda x: "positive" if x > 0 else "negative")
     return table
 
 
@@ -113,9 +97,7 @@ def marked(review: str, explanation: Explanation) -> str:
             parts.append(_escaped(word.text))
         else:
             towards = "positive" if word.contribution > 0 else "negative"
-            line = (
-                "solid" if word.contribution > 0 else "dotted"
-            )  # for who does not see colours
+            line = "solid" if word.contribution > 0 else "dotted"  # for who does not see colours
             parts.append(
                 f'<span title="{towards}" style="background: rgba({COLOURS[towards]}, {strength * 0.45:.2f}); '
                 f'border-bottom: 2px {line} rgb({COLOURS[towards]}); border-radius: 3px">'
@@ -133,9 +115,7 @@ def _bare(text: str) -> str:
 
 def _escaped(text: str) -> str:
     visible = "".join(
-        "\N{REPLACEMENT CHARACTER}"
-        if unicodedata.category(c) == "Cc" and c not in "\n\t"
-        else c
+        "\N{REPLACEMENT CHARACTER}" if unicodedata.category(c) == "Cc" and c not in "\n\t" else c
         for c in text
     )
     return html.escape(visible)

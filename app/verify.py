@@ -21,9 +21,7 @@ def main() -> int:
     if live.serving is None:
         print(live.problem, file=sys.stderr)
         return 1
-    print(
-        f"{live.serving.uri} predicts its own example; model digest {live.serving.digest[:12]}"
-    )
+    print(f"{live.serving.uri} predicts its own example; model digest {live.serving.digest[:12]}")
     return 0
 
 

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from urllib.parse import urlsplit
 
 # Scheme: the module that fetches it, and the milestone of the tutorial that builds that module.
 MODULES = {
@@ -37,11 +36,12 @@ def fetch(uri: str, known_version: str | None = None) -> Fetched | None:
 
     Raises `SourceError`.
     """
-    scheme = urlsplit(uri).scheme
+    before, colon, _ = uri.partition(":")
+    scheme = before.lower() if colon and "/" not in before else ""
     if scheme not in MODULES:
         known = ", ".join(f"{name}:" for name in MODULES if name)
         raise SourceError(
-            f"MODEL_URI is {uri!r}: nothing here fetches {scheme}: URIs. Use a path, or one of {known}."
+            f"MODEL_URI is {uri!r}: nothing here fetches {scheme}: URIs, so use a path or one of {known}."
         )
     module, milestone = MODULES[scheme]
     try:

@@ -26,17 +26,11 @@ def digest_of_inputs() -> str:
     digest = hashlib.sha256()
     for name in INPUTS:
         path = PROJECT / name
-        files = (
-            sorted(p for p in path.rglob("*") if p.is_file())
-            if path.is_dir()
-            else [path]
-        )
+        files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
         for file in files:
             if "__pycache__" not in file.parts:
                 relative = file.relative_to(PROJECT).as_posix()
-                digest.update(
-                    f"{relative}\0{file.stat().st_size}\0".encode() + file.read_bytes()
-                )
+                digest.update(f"{relative}\0{file.stat().st_size}\0".encode() + file.read_bytes())
     return digest.hexdigest()
 
 
@@ -91,22 +85,16 @@ def build(
 def pages_wanted(source: Path = PROJECT) -> list[str]:
     """Return the pages that the table of contents names, relative to the folder of pages."""
     toc = yaml.safe_load((source / "_toc.yml").read_text(encoding="utf-8"))
-    chapters = [
-        chapter["file"] for part in toc["parts"] for chapter in part["chapters"]
-    ]
+    chapters = [chapter["file"] for part in toc["parts"] for chapter in part["chapters"]]
     return [f"{page}.html" for page in [toc["root"], *chapters]]
 
 
 def _config(source: Path, execute: bool) -> dict[str, Any]:
-    config: dict[str, Any] = yaml.safe_load(
-        (source / "_config.yml").read_text(encoding="utf-8")
-    )
+    config: dict[str, Any] = yaml.safe_load((source / "_config.yml").read_text(encoding="utf-8"))
     config["execute"]["execute_notebooks"] = "cache" if execute else "off"
     config["execute"]["cache"] = str(source / "_build" / ".jupyter_cache")
     sphinx = config["sphinx"]["config"]
-    sphinx["html_static_path"] = [
-        str(source / path) for path in sphinx["html_static_path"]
-    ]
+    sphinx["html_static_path"] = [str(source / path) for path in sphinx["html_static_path"]]
     if os.environ.get("BOOK_URL"):
         sphinx["html_baseurl"] = sphinx["ogp_site_url"] = os.environ["BOOK_URL"]
     versions = ", ".join(f"{package} {version(package)}" for package in PACKAGES)

@@ -25,9 +25,7 @@ class Probe:
     @cached_property
     def model(self) -> dict[str, Any]:
         """What `tutorial.model_probe` says, asked once for all items."""
-        said: dict[str, Any] = json.loads(
-            run_in_workspace(self.home, "tutorial.model_probe")
-        )
+        said: dict[str, Any] = json.loads(run_in_workspace(self.home, "tutorial.model_probe"))
         return said
 
 
@@ -66,9 +64,7 @@ def the_model_predicts_its_example(probe: Probe) -> str:
     """`GET /model` says that a model is in service."""
     card = probe.app.card()
     if card.get("status") != "serving":
-        raise TutorialError(
-            str(card.get("problem") or "GET /model names no model in service.")
-        )
+        raise TutorialError(str(card.get("problem") or "GET /model names no model in service."))
     return f"model digest {card['digest'][:12]}"
 
 
@@ -89,9 +85,7 @@ def no_film_is_in_both(probe: Probe) -> str:
         raise TutorialError(f"{len(both)} films are in both sets, {both[0]!r} for one.")
     if not films[1]:
         raise TutorialError("data/test.csv names no film.")
-    return (
-        f"{len(films[0])} films to learn from, {len(films[1])} others to be tested on"
-    )
+    return f"{len(films[0])} films to learn from, {len(films[1])} others to be tested on"
 
 
 def the_model_beats_a_coin(probe: Probe) -> str:
@@ -100,9 +94,7 @@ def the_model_beats_a_coin(probe: Probe) -> str:
     if said["evaluation"] is None:
         raise TutorialError(str(said["problem"]))
     low, high = said["evaluation"]["accuracy_interval"]
-    words = (
-        f"{said['evaluation']['accuracy']:.1%} right, between {low:.1%} and {high:.1%}"
-    )
+    words = f"{said['evaluation']['accuracy']:.1%} right, between {low:.1%} and {high:.1%}"
     if low <= 0.5:
         raise TutorialError(f"{words}: that may be luck.")
     return words

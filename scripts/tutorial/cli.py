@@ -61,20 +61,12 @@ def start() -> None:
 
 @app.command()
 def run(
-    milestones: Annotated[
-        list[int] | None, typer.Argument(help="Numbers; all if none.")
-    ] = None,
-    fresh: Annotated[
-        bool, typer.Option(help="In a new empty state; yours is left alone.")
-    ] = False,
+    milestones: Annotated[list[int] | None, typer.Argument(help="Numbers; all if none.")] = None,
+    fresh: Annotated[bool, typer.Option(help="In a new empty state; yours is left alone.")] = False,
     as_json: JSON = False,
 ) -> None:
     """Execute milestones without a screen."""
-    with (
-        running.fresh_home()
-        if fresh
-        else contextlib.nullcontext(Home.current()) as home
-    ):
+    with running.fresh_home() if fresh else contextlib.nullcontext(Home.current()) as home:
         outcomes = running.run(milestones or [], home, err)
         if as_json:
             print_json(running.as_json(outcomes))
@@ -111,9 +103,7 @@ def check(
         items = [asdict(result) for result in results]
         print_json({"passed": passed, "total": len(results), "items": items})
     else:
-        table = Table(
-            "", "What must hold", "What was seen", title=f"Milestone {milestone}"
-        )
+        table = Table("", "What must hold", "What was seen", title=f"Milestone {milestone}")
         for r in results:
             mark = "[green]✓[/]" if r.passed else "[red]✗[/]"
             table.add_row(mark, r.claim, r.seen if r.passed else f"{r.seen} {r.hint}")
@@ -167,9 +157,7 @@ def train(
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="A parameter, such as C=2."),
     ] = None,
-    data: Annotated[
-        str, typer.Option(help="A corpus's name or a CSV file.")
-    ] = "workshop",
+    data: Annotated[str, typer.Option(help="A corpus's name or a CSV file.")] = "workshop",
     as_json: JSON = False,
 ) -> None:
     """Train a model and save it in the workspace as models/sentiment.skops."""
@@ -219,9 +207,7 @@ def doctor() -> None:
 
     findings = look_around(Home.current())
     for finding in findings:
-        mark = {True: "[green]✓[/]", False: "[red]✗[/]", None: "[yellow]![/]"}[
-            finding.fit
-        ]
+        mark = {True: "[green]✓[/]", False: "[red]✗[/]", None: "[yellow]![/]"}[finding.fit]
         out.print(f"{mark} {finding.subject:<12} {finding.said}", soft_wrap=True)
     unfit = [finding.subject for finding in findings if finding.fit is False]
     if unfit:
@@ -230,9 +216,7 @@ def doctor() -> None:
 
 @app.command()
 def reset(
-    to: Annotated[
-        int | None, typer.Option(help="Back to the end of this milestone.")
-    ] = None,
+    to: Annotated[int | None, typer.Option(help="Back to the end of this milestone.")] = None,
 ) -> None:
     """Start again; the former workspace is kept aside."""
     from tutorial.reset import reset as reset_home
@@ -263,9 +247,7 @@ def book(
     """For authors: build the book into _build/html."""
     from tutorial.book import build
 
-    out.print(
-        f"The book is in {os.path.relpath(build(cold=cold))}: open index.html there."
-    )
+    out.print(f"The book is in {os.path.relpath(build(cold=cold))}: open index.html there.")
 
 
 @app.command()

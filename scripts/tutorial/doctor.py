@@ -64,23 +64,13 @@ def _disk(home: Home) -> Finding:
         place = place.parent
     free = shutil.disk_usage(place).free / 1e9
     writable = os.access(place, os.W_OK)
-    said = (
-        f"{free:.0f} GB free"
-        if writable
-        else "the folder for the state cannot be written"
-    )
-    return Finding(
-        "disk", free >= 1 and writable, said if free >= 1 else f"{said}: free 1 GB"
-    )
+    said = f"{free:.0f} GB free" if writable else "the folder for the state cannot be written"
+    return Finding("disk", free >= 1 and writable, said if free >= 1 else f"{said}: free 1 GB")
 
 
 def _port(home: Home) -> Finding:
     port = free_port(PORT)
-    said = (
-        f"{PORT} is free"
-        if port == PORT
-        else f"{PORT} is taken: another one will be used"
-    )
+    said = f"{PORT} is free" if port == PORT else f"{PORT} is taken: another one will be used"
     return Finding("app's port", True if port == PORT else None, said)
 
 
@@ -98,10 +88,6 @@ def _workspace(home: Home) -> Finding:
     if not home.workspace.exists():
         return Finding("workspace", True, "none yet: the first notebook makes it")
     if not workspace.is_ours():
-        return Finding(
-            "workspace", False, f"{home.workspace} is not ours: move it away"
-        )
-    done = [
-        tag for tag in workspace.git("tag", "--list", "milestone-*").splitlines() if tag
-    ]
+        return Finding("workspace", False, f"{home.workspace} is not ours: move it away")
+    done = [tag for tag in workspace.git("tag", "--list", "milestone-*").splitlines() if tag]
     return Finding("workspace", True, f"at {done[-1]}" if done else "begun")

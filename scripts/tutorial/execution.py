@@ -59,9 +59,7 @@ def execute(
     nbformat.write(node, part)
     part.replace(output)
     if problem:
-        raise TutorialError(
-            f"{notebook.name} stopped: {problem}. What it did until then: {output}"
-        )
+        raise TutorialError(f"{notebook.name} stopped: {problem}. What it did until then: {output}")
     progress(len(node.cells), len(node.cells))
 
 

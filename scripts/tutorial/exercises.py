@@ -11,9 +11,7 @@ def fool_the_model(
 ) -> str:
     """A review of five words or more that the model gets wrong and is sure of."""
     if truth not in ("positive", "negative"):
-        raise TutorialError(
-            f"Say what your review is, 'positive' or 'negative', not {truth!r}."
-        )
+        raise TutorialError(f"Say what your review is, 'positive' or 'negative', not {truth!r}.")
     if len(review.split()) < 5:
         raise TutorialError("Write a review of five words or more.")
     positive = float(predict([review]))
@@ -23,7 +21,9 @@ def fool_the_model(
             f"The model gives {wrong:.0%} to the wrong verdict, and 70% are wanted. Irony, or praise for "
             "everything but the film, may help."
         )
-    return f"The model is {wrong:.0%} sure, and wrong. It counts words; it does not understand them."
+    return (
+        f"The model is {wrong:.0%} sure, and wrong. It counts words; it does not understand them."
+    )
 
 
 def how_many_reviews(home: Home, rows: int) -> str:
@@ -35,9 +35,7 @@ def how_many_reviews(home: Home, rows: int) -> str:
             f"With {rows} reviews the interval is wider than 2 points to either side."
         )
     if rows > needed * 1.25:
-        raise TutorialError(
-            f"{rows} are more than needed: find the smallest number that will do."
-        )
+        raise TutorialError(f"{rows} are more than needed: find the smallest number that will do.")
     return f"About {needed} reviews: four times as many for half the width."
 
 

@@ -28,9 +28,7 @@ class Home:
 
     def environment(self) -> dict[str, str]:
         """Return the environment of a process that belongs to this home."""
-        inherited = {
-            name: value for name, value in os.environ.items() if name != "TUTORIAL_HOME"
-        }
+        inherited = {name: value for name, value in os.environ.items() if name != "TUTORIAL_HOME"}
         named = {} if self == Home.current({}) else {"TUTORIAL_HOME": str(self.root)}
         own = {"CORPORA_CACHE": str(self.root / "corpora"), "PYTHONUNBUFFERED": "1"}
         return {**inherited, **named, **own}
@@ -45,9 +43,7 @@ class Home:
     def recall(self, name: str) -> dict[str, Any] | None:
         """Return the record of that name, or None where there is none or it cannot be read."""
         try:
-            content = json.loads(
-                (self.root / f"{name}.json").read_text(encoding="utf-8")
-            )
+            content = json.loads((self.root / f"{name}.json").read_text(encoding="utf-8"))
         except (FileNotFoundError, ValueError):
             return None
         return content if isinstance(content, dict) else None

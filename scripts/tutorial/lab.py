@@ -82,9 +82,7 @@ def _catch_up(workspace: Workspace, behind: list[int]) -> None:
         lines.append(line.rstrip())
         print(lines[-1])
     if process.wait():
-        raise TutorialError(
-            lines[-1] if lines else "Catching up failed: try `tutorial doctor`."
-        )
+        raise TutorialError(lines[-1] if lines else "Catching up failed: try `tutorial doctor`.")
 
 
 def _guard_cells() -> None:
@@ -141,9 +139,7 @@ def serve() -> RunningApp:
 _served: list[RunningApp] = []
 
 
-def look(
-    app: RunningApp, review: str | None = None, alt: str = "The app's page"
-) -> None:
+def look(app: RunningApp, review: str | None = None, alt: str = "The app's page") -> None:
     """Show a picture of the app's page, with a review typed in, or a link if no browser takes one."""
     try:
         display(
@@ -160,9 +156,7 @@ def look(
 
 def table(frame: "pd.DataFrame") -> None:
     """Show a table without its row numbers, long texts cut short; screen readers can read it."""
-    short = frame.map(
-        lambda value: shorten(value, 90) if isinstance(value, str) else value
-    )
+    short = frame.map(lambda value: shorten(value, 90) if isinstance(value, str) else value)
     display(HTML(short.to_html(index=False)))
 
 
@@ -192,9 +186,7 @@ def audit() -> None:
 def exercise(name: str, *answer: Any) -> bool:
     """Check an answer to an exercise; say what is right or what to try, and return whether it is solved."""
     if name not in EXERCISES:
-        raise TutorialError(
-            f"There is no exercise {name!r}: choose from {', '.join(EXERCISES)}."
-        )
+        raise TutorialError(f"There is no exercise {name!r}: choose from {', '.join(EXERCISES)}.")
     checker: Callable[..., str] = EXERCISES[name]
     try:
         print(f"✓ {checker(home, *answer)}")
@@ -224,9 +216,7 @@ def _check_table(results: list[Result]) -> str:
         for r in results
     )
     head = "<tr><th>Holds</th><th>What must hold</th><th>What was seen</th></tr>"
-    return (
-        f'<table class="dataframe"><thead>{head}</thead><tbody>{rows}</tbody></table>'
-    )
+    return f'<table class="dataframe"><thead>{head}</thead><tbody>{rows}</tbody></table>'
 
 
 def _audit_table(answers: list[Answer]) -> str:

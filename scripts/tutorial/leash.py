@@ -16,9 +16,7 @@ PATIENCE = 10  # seconds between asking a process to end and ending it
 def main() -> int:
     """Run the command; return its exit status, or 0 if it was stopped because the leash was let go."""
     child = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL)
-    signal.signal(
-        signal.SIGINT, signal.SIG_IGN
-    )  # Ctrl+C in a terminal is for who holds the leash
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C in a terminal is for who holds the leash
     signal.signal(signal.SIGTERM, lambda number, frame: child.terminate())
 
     def hold() -> None:

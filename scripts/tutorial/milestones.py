@@ -36,7 +36,5 @@ def milestone(number: int) -> Milestone:
     known = {m.number: m for m in all_milestones()}
     if number not in known:
         numbers = ", ".join(map(str, known))
-        raise TutorialError(
-            f"There is no milestone {number} yet: choose from {numbers}."
-        )
+        raise TutorialError(f"There is no milestone {number} yet: choose from {numbers}.")
     return known[number]

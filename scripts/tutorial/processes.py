@@ -7,9 +7,7 @@ from tutorial.errors import AlreadyToldError, TutorialError
 from tutorial.home import Home
 
 
-def run_in_workspace(
-    home: Home, module: str, *arguments: str, progress: bool = False
-) -> str:
+def run_in_workspace(home: Home, module: str, *arguments: str, progress: bool = False) -> str:
     """Run `python -m MODULE ARGUMENTS` in the workspace and return what it prints.
 
     A failure raises `TutorialError` with the process's last line. With `progress`, its standard error
@@ -27,7 +25,5 @@ def run_in_workspace(
         if progress:
             raise AlreadyToldError(f"{module} failed: what it said stands above.")
         words = (done.stderr or done.stdout).strip().splitlines()
-        raise TutorialError(
-            words[-1] if words else f"{module} failed and said nothing."
-        )
+        raise TutorialError(words[-1] if words else f"{module} failed and said nothing.")
     return done.stdout

@@ -25,20 +25,14 @@ def reset(home: Home, to: int | None = None) -> str:
         )
     if to is not None:
         if not workspace.tagged(to):
-            raise TutorialError(
-                f"Milestone {to} was never finished here: run it first."
-            )
+            raise TutorialError(f"Milestone {to} was never finished here: run it first.")
         kept = workspace.keep_uncommitted_work()
         former = workspace.git("rev-parse", "--short", "HEAD")
-        if workspace.git("rev-parse", f"milestone-{to}") != workspace.git(
-            "rev-parse", "HEAD"
-        ):
+        if workspace.git("rev-parse", f"milestone-{to}") != workspace.git("rev-parse", "HEAD"):
             workspace.git("branch", "--force", f"yours/before-reset-{former}")
         workspace.go_back_to(f"milestone-{to}")
         saved = f"; uncommitted work is on {kept}" if kept else ""
-        return (
-            f"The workspace is as milestone {to} left it (it was at {former}{saved})."
-        )
+        return f"The workspace is as milestone {to} left it (it was at {former}{saved})."
     place = _free_name(home)
     place.parent.mkdir(parents=True, exist_ok=True)
     shutil.move(home.workspace, place)
@@ -50,8 +44,4 @@ def reset(home: Home, to: int | None = None) -> str:
 
 
 def _free_name(home: Home) -> Path:
-    return (
-        home.root
-        / "old"
-        / f"workspace-{datetime.now().astimezone():%Y-%m-%d-%H%M%S-%f}"
-    )
+    return home.root / "old" / f"workspace-{datetime.now().astimezone():%Y-%m-%d-%H%M%S-%f}"

@@ -82,9 +82,7 @@ def _run_one(item: Milestone, home: Home, progress: Progress) -> Outcome:
     checks = home.recall(f"check-{item.number}") or {"passed": 0, "total": 0}
     audit = home.recall(f"audit-{item.number}") or {"answered": 0, "of": 8}
     if problem is None and checks["total"] == 0:
-        problem = (
-            f"{item.notebook.name} ran to its end without a lab.check({item.number})"
-        )
+        problem = f"{item.notebook.name} ran to its end without a lab.check({item.number})"
     return Outcome(item, seconds, checks, audit, problem)
 
 

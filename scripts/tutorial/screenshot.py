@@ -55,9 +55,7 @@ def open_browser() -> Iterator["Browser"]:
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
-        raise NoBrowserError(
-            "No picture: the package playwright is not installed."
-        ) from None
+        raise NoBrowserError("No picture: the package playwright is not installed.") from None
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=browser_flags())
         yield browser
@@ -85,9 +83,7 @@ def take_screenshot(url: str, review: str | None = None, width: int = 800) -> by
                 chart = page.locator("[data-testid=stVegaLiteChart]")
                 chart.locator("canvas, svg").first.wait_for()
             # The whole of it: the page scrolls inside the window.
-            all_of_it = page.locator(
-                "[data-testid=stMainBlockContainer]"
-            ).bounding_box()
+            all_of_it = page.locator("[data-testid=stMainBlockContainer]").bounding_box()
             height = int(all_of_it["height"]) if all_of_it else 700
             page.set_viewport_size({"width": width, "height": height})
             page.evaluate("document.fonts.ready")

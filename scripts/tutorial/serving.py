@@ -50,9 +50,7 @@ class RunningApp:
         deadline = time.monotonic() + PATIENCE
         while True:
             try:
-                card: dict[str, Any] = requests.get(
-                    f"{self.url}/model", timeout=timeout
-                ).json()
+                card: dict[str, Any] = requests.get(f"{self.url}/model", timeout=timeout).json()
                 if card.get("checked", True) or time.monotonic() > deadline:
                     return card
             except (requests.RequestException, ValueError, AttributeError):
@@ -92,16 +90,12 @@ def start_app(home: Home, environment: dict[str, str] | None = None) -> RunningA
     Raises `TutorialError` with the app's own last words if it ends or does not answer in a minute.
     """
     if not (home.workspace / "app" / "main.py").is_file():
-        raise TutorialError(
-            "The workspace has no app/main.py: build milestone 0 first."
-        )
+        raise TutorialError("The workspace has no app/main.py: build milestone 0 first.")
     home.root.mkdir(parents=True, exist_ok=True)
     for _ in range(ATTEMPTS):
         app = _launch(home, free_port(PORT), environment or {})
         if _answers(app):
-            home.record(
-                "app", {"url": app.url, "pid": app.process.pid if app.process else 0}
-            )
+            home.record("app", {"url": app.url, "pid": app.process.pid if app.process else 0})
             return app
         ended = app.process is not None and app.process.poll() is not None
         app.stop()
@@ -110,9 +104,7 @@ def start_app(home: Home, environment: dict[str, str] | None = None) -> RunningA
         if not any(PORT_TAKEN in line for line in words):
             break
     why = words[-1] if words else "it said nothing"
-    raise TutorialError(
-        f"The app {'ended' if ended else 'did not answer in a minute'}: {why}"
-    )
+    raise TutorialError(f"The app {'ended' if ended else 'did not answer in a minute'}: {why}")
 
 
 def _launch(home: Home, port: int, environment: dict[str, str]) -> RunningApp:

@@ -78,9 +78,7 @@ def start(home: Home, console: Console) -> int:
     if has_screen():
         webbrowser.open(address)
     else:
-        console.print(
-            "There is no screen here: open the address in a browser on this machine."
-        )
+        console.print("There is no screen here: open the address in a browser on this machine.")
     console.print("It stays up until you press Ctrl+C.")
     status = process.wait()
     return 0 if stopping else status
@@ -94,9 +92,7 @@ def _without_news(settings: Path) -> None:
     page.write_text(json.dumps({"disabledExtensions": off}), encoding="utf-8")
 
 
-def _wait_for(
-    process: "subprocess.Popen[bytes]", runtime: Path, log: Path
-) -> dict[str, str]:
+def _wait_for(process: "subprocess.Popen[bytes]", runtime: Path, log: Path) -> dict[str, str]:
     record = runtime / f"jpserver-{process.pid}.json"
     deadline = time.monotonic() + PATIENCE
     while process.poll() is None and time.monotonic() < deadline:
@@ -107,6 +103,4 @@ def _wait_for(
             time.sleep(0.1)
     process.terminate()
     words = log.read_text(errors="replace").strip().splitlines()
-    raise TutorialError(
-        f"JupyterLab did not start: {words[-1] if words else 'it said nothing'}"
-    )
+    raise TutorialError(f"JupyterLab did not start: {words[-1] if words else 'it said nothing'}")

@@ -14,7 +14,8 @@ MAGIC = "%%writefile "
 def written_path(source: str) -> str | None:
     """Return the path that a cell's source writes, or None if it is no plain %%writefile cell."""
     first = source.split("\n", 1)[0]
-    return first.removeprefix(MAGIC).strip() if first.startswith(MAGIC) else None
+    path = first.removeprefix(MAGIC).strip()
+    return path if first.startswith(MAGIC) and path and not path.startswith("-") else None
 
 
 def sync(write: bool = True) -> list[str]:
@@ -36,9 +37,7 @@ def sync(write: bool = True) -> list[str]:
 
 def pictures() -> dict[str, str]:
     """Return the pictures of the book by file name."""
-    of_milestones = {
-        f"milestone-{m.number}.svg": draw(m.number) for m in all_milestones()
-    }
+    of_milestones = {f"milestone-{m.number}.svg": draw(m.number) for m in all_milestones()}
     return {"whole.svg": draw(None), **of_milestones}
 
 
@@ -53,7 +52,7 @@ def _sync_notebook(milestone: Milestone, write: bool) -> bool:
         path = written_path(cell.source)
         if path is not None and "exercise" not in cell.metadata.get("tags", []):
             content = source_of(path).read_text(encoding="utf-8")
-            if not content.endswith("\n") or content.endswith("\n\n"):
+            if not content.strip("\n") or not content.endswith("\n") or content.endswith("\n\n"):
                 raise TutorialError(
                     f"{path} must end with one line break, as %%writefile writes it."
                 )

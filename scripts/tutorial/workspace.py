@@ -8,9 +8,19 @@ from pathlib import Path
 
 from tutorial.errors import TutorialError
 
-MARK = (
-    "tutorial.workspace"  # a git setting that says: this repository is ours to write in
-)
+MARK = "tutorial.workspace"  # a git setting that says: this repository is ours to write in
+# A reader's settings for other repositories, which would ask for a key, run a hook or hide a file.
+HERE = [
+    *(
+        "-c",
+        "commit.gpgSign=false",
+        "-c",
+        "tag.gpgSign=false",
+        "-c",
+        "tag.forceSignAnnotated=false",
+    ),
+    *("-c", f"core.hooksPath={os.devnull}", "-c", f"core.excludesFile={os.devnull}"),
+]
 NOBODY = {"user.name": "A reader", "user.email": "reader@localhost"}
 
 
@@ -22,17 +32,7 @@ class Workspace:
 
     def git(self, *arguments: str, index: Path | None = None) -> str:
         """Run git in the workspace and return what it prints, without the last line break."""
-        # A git hook exports GIT_DIR and the like: they would point git elsewhere.
-        clean = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
-        if index is not None:
-            clean["GIT_INDEX_FILE"] = str(index)
-        done = subprocess.run(
-            ["git", *arguments],
-            cwd=self.path,
-            env=clean,
-            capture_output=True,
-            text=True,
-        )
+        done = self._try_git(*arguments, index=index)
         if done.returncode:
             reason = (done.stderr or done.stdout).strip().splitlines()
             raise TutorialError(
@@ -40,9 +40,30 @@ class Workspace:
             )
         return done.stdout.rstrip("\n")
 
+    def _try_git(
+        self, *arguments: str, index: Path | None = None
+    ) -> "subprocess.CompletedProcess[str]":
+        # A git hook exports GIT_DIR and the like: they would point git elsewhere.
+        clean = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
+        if index is not None:
+            clean["GIT_INDEX_FILE"] = str(index)
+        try:
+            return subprocess.run(
+                ["git", *HERE, *arguments],
+                cwd=self.path,
+                env=clean,
+                capture_output=True,
+                text=True,
+            )
+        except FileNotFoundError:
+            raise TutorialError(
+                "git is missing: apt-get install git, or brew install git."
+            ) from None
+
     def prepare(self) -> None:
         """Make the workspace if there is none; refuse a folder that is somebody else's."""
-        if self.path.exists() and any(self.path.iterdir()):
+        taken = self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir()))
+        if taken:
             if not self.is_ours():
                 raise TutorialError(
                     f"{self.path} is not empty and not a workspace of this tutorial: move it away, "
@@ -52,15 +73,11 @@ class Workspace:
         self.path.mkdir(parents=True, exist_ok=True)
         self.git("init", "--quiet", "--initial-branch=main")
         for setting, value in NOBODY.items():
-            if subprocess.run(
-                ["git", "config", setting], cwd=self.path, capture_output=True
-            ).returncode:
+            if self._try_git("config", setting).returncode:
                 self.git("config", setting, value)
         self.git("config", "core.autocrlf", "false")
         self.git("config", MARK, "true")
-        self.git(
-            "commit", "--quiet", "--allow-empty", "--message", "An empty workspace"
-        )
+        self.git("commit", "--quiet", "--allow-empty", "--message", "An empty workspace")
 
     def is_ours(self) -> bool:
         """Tell whether the folder is a workspace that `prepare` made."""
@@ -73,9 +90,7 @@ class Workspace:
 
     def tagged(self, milestone: int) -> bool:
         """Tell whether the milestone was finished here once."""
-        return bool(
-            self.is_ours() and self.git("tag", "--list", f"milestone-{milestone}")
-        )
+        return bool(self.is_ours() and self.git("tag", "--list", f"milestone-{milestone}"))
 
     def keep_uncommitted_work(self) -> str | None:
         """Commit what is not committed to a new branch `yours/<time>`, and return its name.
@@ -90,9 +105,7 @@ class Workspace:
             self.git("read-tree", "HEAD", index=index)
             self.git("add", "--all", index=index)
             tree = self.git("write-tree", index=index)
-        latest = self.git(
-            "for-each-ref", "--sort=-committerdate", "--count=1", "refs/heads/yours"
-        )
+        latest = self.git("for-each-ref", "--sort=-committerdate", "--count=1", "refs/heads/yours")
         if latest and self.git("rev-parse", f"{latest.split()[0]}^{{tree}}") == tree:
             return None
         name = f"yours/{datetime.now().astimezone():%Y-%m-%d-%H%M%S-%f}"

@@ -5,32 +5,15 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page
 
+from executed import Chain, project_files
 from tutorial.home import PROJECT, Home
 from tutorial.milestones import all_milestones
 from tutorial.screenshot import open_browser
-
-
-@dataclass(frozen=True)
-class Chain:
-    """What executing the notebooks left: the copy of the project, with outputs, and the home."""
-
-    copy: Path
-    home: Home
-
-
-def project_files() -> list[str]:
-    """Return what belongs to the project: what git tracks, and what it would if it were added."""
-    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
-    done = subprocess.run(
-        command, cwd=PROJECT, capture_output=True, text=True, check=True
-    )
-    return [name for name in done.stdout.splitlines() if (PROJECT / name).is_file()]
 
 
 @pytest.fixture(scope="session")
@@ -59,13 +42,9 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Chain:
         "no:cacheprovider",
         *notebooks,
     ]
-    done = subprocess.run(
-        command, cwd=copy, env=home.environment(), capture_output=True, text=True
-    )
+    done = subprocess.run(command, cwd=copy, env=home.environment(), capture_output=True, text=True)
     if done.returncode:
-        pytest.fail(
-            f"A notebook does not run:\n{done.stdout[-6000:]}\n{done.stderr[-2000:]}"
-        )
+        pytest.fail(f"A notebook does not run:\n{done.stdout[-6000:]}\n{done.stderr[-2000:]}")
     return Chain(copy, home)
 
 

@@ -65,18 +65,14 @@ def test_no_page_names_a_place_on_this_machine(pages: Path, name: str) -> None:
 @every_page
 def test_every_page_says_with_what_it_was_verified(pages: Path, name: str) -> None:
     text = (pages / name).read_text(encoding="utf-8")
-    assert re.search(
-        r"Verified on \d{4}-\d\d-\d\d with Python 3\.\d+\.\d+, scikit-learn", text
-    )
+    assert re.search(r"Verified on \d{4}-\d\d-\d\d with Python 3\.\d+\.\d+, scikit-learn", text)
 
 
 @pytest.fixture
 def asked(page: Page) -> list[str]:
     """Collect the addresses of other hosts that the page asks."""
     others: list[str] = []
-    page.on(
-        "request", lambda r: others.append(r.url) if r.url.startswith("http") else None
-    )
+    page.on("request", lambda r: others.append(r.url) if r.url.startswith("http") else None)
     return others
 
 
@@ -92,9 +88,7 @@ def test_a_page_asks_nothing_of_other_hosts_and_fits_a_phone(
 
 @every_page
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_page_is_accessible(
-    pages: Path, name: str, scheme: str, browser: Browser
-) -> None:
+def test_a_page_is_accessible(pages: Path, name: str, scheme: str, browser: Browser) -> None:
     context = browser.new_context(color_scheme=scheme)  # type: ignore[arg-type]
     page = context.new_page()
     page.goto((pages / name).as_uri(), wait_until="load")

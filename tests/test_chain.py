@@ -5,7 +5,7 @@ import json
 import nbformat
 import pytest
 
-from conftest import Chain, project_files
+from executed import Chain, project_files
 from tutorial.given import source_of
 from tutorial.home import PROJECT
 from tutorial.milestones import Milestone, all_milestones
@@ -125,10 +125,7 @@ def test_no_output_shows_a_place_on_this_machine_or_a_failure(chain: Chain) -> N
     for milestone in all_milestones():
         executed = chain.copy / milestone.notebook.relative_to(PROJECT)
         outputs = json.dumps(
-            [
-                cell.get("outputs", [])
-                for cell in nbformat.read(executed, as_version=4).cells
-            ]
+            [cell.get("outputs", []) for cell in nbformat.read(executed, as_version=4).cells]
         )
         for place in (str(PROJECT), str(chain.home.root), str(chain.copy), "Traceback"):
             assert place not in outputs

@@ -8,7 +8,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-from conftest import Chain
+from executed import Chain
 from tutorial.serving import RunningApp, start_app
 
 
@@ -34,9 +34,7 @@ def judge(page: Page, review: str) -> None:
 @pytest.mark.parametrize(
     ("example", "verdict"), [("A rave", "positive"), ("A slating", "negative")]
 )
-def test_an_example_is_judged_and_explained(
-    visit: Page, example: str, verdict: str
-) -> None:
+def test_an_example_is_judged_and_explained(visit: Page, example: str, verdict: str) -> None:
     visit.get_by_role("button", name=example).click()
     expect(visit.get_by_role("heading", name=verdict)).to_be_visible()
     expect(visit.locator("[data-testid=stVegaLiteChart]")).to_be_visible()
@@ -45,15 +43,11 @@ def test_an_example_is_judged_and_explained(
 
 def test_markup_in_a_review_stays_text(visit: Page) -> None:
     dialogs: list[str] = []
-    visit.on(
-        "dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss())
-    )
+    visit.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
     review = "<img src=x onerror=alert(1)> <b>boring</b> <script>alert(2)</script> & terrible"
     judge(visit, review)
     expect(visit.locator("p[dir=auto]")).to_have_text(review)
-    assert (
-        visit.locator("p[dir=auto] img, p[dir=auto] b, p[dir=auto] script").count() == 0
-    )
+    assert visit.locator("p[dir=auto] img, p[dir=auto] b, p[dir=auto] script").count() == 0
     assert dialogs == []
 
 
@@ -68,14 +62,10 @@ def test_a_review_from_right_to_left_is_shown_so(visit: Page) -> None:
 
 def test_a_table_comes_back_with_verdicts(visit: Page) -> None:
     visit.get_by_role("tab", name="A table of reviews").click()
-    rows = "id,review\n" + "".join(
-        f"{n},A wonderful film and a great cast\n" for n in range(1200)
-    )
+    rows = "id,review\n" + "".join(f"{n},A wonderful film and a great cast\n" for n in range(1200))
     file = {"name": "mine.csv", "mimeType": "text/csv", "buffer": rows.encode()}
     visit.locator("input[type=file]").set_input_files(file)  # type: ignore[arg-type]
-    expect(visit.get_by_text("1,200 positive, 0 negative, 0 unsure")).to_be_visible(
-        timeout=20_000
-    )
+    expect(visit.get_by_text("1,200 positive, 0 negative, 0 unsure")).to_be_visible(timeout=20_000)
     with visit.expect_download() as download:
         visit.get_by_role("button", name="Download with verdicts").click()
     text = download.value.path().read_text(encoding="utf-8")
@@ -91,17 +81,13 @@ def test_a_table_that_cannot_be_judged_gets_a_sentence(visit: Page) -> None:
     expect(visit.get_by_text("mine.csv has no column `review`")).to_be_visible()
 
 
-def test_the_card_tells_what_can_be_proved_and_no_more(
-    visit: Page, app: RunningApp
-) -> None:
+def test_the_card_tells_what_can_be_proved_and_no_more(visit: Page, app: RunningApp) -> None:
     visit.get_by_role("tab", name="The model's card").click()
     expect(visit.get_by_text(app.card()["digest"])).to_be_visible()
     assert visit.get_by_text("nobody can tell").count() == 5
 
 
-@pytest.mark.parametrize(
-    ("scheme", "width"), [("light", 1100), ("dark", 1100), ("dark", 400)]
-)
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1100), ("dark", 1100), ("dark", 400)])
 def test_the_page_is_accessible_and_fits(
     browser: Browser, app: RunningApp, scheme: str, width: int
 ) -> None:
@@ -114,9 +100,7 @@ def test_the_page_is_accessible_and_fits(
     page.on(
         "request",
         lambda r: (
-            others.append(r.url)
-            if r.url.startswith("http") and app.url not in r.url
-            else None
+            others.append(r.url) if r.url.startswith("http") and app.url not in r.url else None
         ),
     )
     page.goto(app.url)

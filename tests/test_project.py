@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import project_files
+from executed import project_files
 from tutorial.home import PROJECT
 
 LEFT_HALF = ("app/",)
@@ -49,17 +49,11 @@ def test_the_apps_requirements_are_those_of_the_lock() -> None:
         "--no-hashes",
     ]
     command += ["--no-annotate", "--no-header"]
-    done = subprocess.run(
-        command, cwd=PROJECT, capture_output=True, text=True, check=True
-    )
-    assert (PROJECT / "app" / "requirements.txt").read_text(
-        encoding="utf-8"
-    ) == done.stdout
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True)
+    assert (PROJECT / "app" / "requirements.txt").read_text(encoding="utf-8") == done.stdout
 
 
-@pytest.mark.parametrize(
-    "name", [n for n in project_files() if n.startswith(LEFT_HALF)]
-)
+@pytest.mark.parametrize("name", [n for n in project_files() if n.startswith(LEFT_HALF)])
 def test_the_finished_workspace_needs_nothing_of_ours(name: str) -> None:
     if not name.endswith(".py"):
         return
@@ -69,12 +63,8 @@ def test_the_finished_workspace_needs_nothing_of_ours(name: str) -> None:
         for node in ast.walk(tree)
         if isinstance(node, ast.Import)
         for alias in node.names
-    } | {
-        node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)
-    }
-    assert not {
-        module for module in imported if module.split(".")[0] in ("tutorial", "scripts")
-    }
+    } | {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    assert not {module for module in imported if module.split(".")[0] in ("tutorial", "scripts")}
 
 
 def test_no_text_names_a_machine_or_where_packages_come_from() -> None:
@@ -97,9 +87,5 @@ def test_no_text_names_a_machine_or_where_packages_come_from() -> None:
 
 
 def test_nothing_larger_than_a_megabyte_is_committed() -> None:
-    large = [
-        name
-        for name in project_files()
-        if Path(PROJECT / name).stat().st_size > 1_000_000
-    ]
+    large = [name for name in project_files() if Path(PROJECT / name).stat().st_size > 1_000_000]
     assert large == ["uv.lock"] or large == []

@@ -1,6 +1,7 @@
 """Labelled reviews: what is refused, and how; what the digest names; what the corpus promises."""
 
 import csv
+import gzip
 import hashlib
 import io
 import re
@@ -37,11 +38,14 @@ def refusal(path: Path) -> str:
         pytest.param((HEADER + "Café,positive,A\n").encode("latin-1"), "not UTF-8", id="latin-1"),
         pytest.param((HEADER + GOOD).encode("utf-16"), "not UTF-8", id="utf-16"),
         pytest.param(PNG, "not UTF-8", id="a picture"),
+        pytest.param(gzip.compress((HEADER + GOOD).encode()), "not UTF-8", id="an archive"),
         pytest.param(b"\0" * 10_000, "no column `review`", id="zeros"),
         pytest.param(b"x" * 10_000, "no column `review`", id="one long line"),
-        pytest.param((HEADER + GOOD).replace(",", ";").encode(), "no column `review`", id="semicolons"),
+        pytest.param(
+            (HEADER + GOOD).replace(",", ";").encode(), "no column `review`", id="semicolons"
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_file_that_is_no_table_is_refused_in_a_sentence(
     tmp_path: Path, content: bytes, complaint: str
 ) -> None:
@@ -59,16 +63,18 @@ def test_a_file_that_is_no_table_is_refused_in_a_sentence(
     ("rows", "complaint"),
     [
         pytest.param(GOOD + "Fine,good,A\n", "row 2: the sentiment is 'good'", id="no label"),
-        pytest.param(GOOD + "Fine,Positive,A\n", "row 2: the sentiment is 'Positive'", id="a capital"),
+        pytest.param(
+            GOOD + "Fine,Positive,A\n", "row 2: the sentiment is 'Positive'", id="a capital"
+        ),
         pytest.param(GOOD + "Fine,,A\n", "row 2: the sentiment is ''", id="label is empty"),
         pytest.param(GOOD + "Fine\n", "row 2: the sentiment is ''", id="label is cut off"),
         pytest.param(GOOD + ",positive,A\n", "row 2: the review is empty", id="no review"),
-        pytest.param(GOOD + '" \t",positive,A\n', "row 2: the review is empty", id="a review of spaces"),
+        pytest.param(
+            GOOD + '" \t",positive,A\n', "row 2: the review is empty", id="a review of spaces"
+        ),
     ],
-)  # fmt: skip
-def test_a_bad_row_is_named_by_its_number(
-    tmp_path: Path, rows: str, complaint: str
-) -> None:
+)
+def test_a_bad_row_is_named_by_its_number(tmp_path: Path, rows: str, complaint: str) -> None:
     path = tmp_path / "mine.csv"
     path.write_text(HEADER + rows, encoding="utf-8")
 
@@ -83,11 +89,15 @@ def test_a_bad_row_is_named_by_its_number(
     [
         pytest.param(GOOD + "Great, so fine,positive,A\n", "row 2|line 3", id="the second row"),
         pytest.param("Great, so fine,positive,A\n" + GOOD, "row 1|line 2", id="the first row"),
-        pytest.param("Great, fine,positive,A\nBad, bad,negative,A\n", "row 1|line 2", id="every row"),
+        pytest.param(
+            "Great, fine,positive,A\nBad, bad,negative,A\n", "row 1|line 2", id="every row"
+        ),
         pytest.param(GOOD + "Great,positive,A,\n", "row 2|line 3", id="a comma at the end"),
-        pytest.param(GOOD + '"Never closed,positive,A\n', r"(row|line) \d", id="a quote that never ends"),
+        pytest.param(
+            GOOD + '"Never closed,positive,A\n', r"(row|line) \d", id="a quote that never ends"
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_row_of_more_cells_than_the_header_is_refused(
     tmp_path: Path, rows: str, place: str
 ) -> None:
@@ -128,20 +138,30 @@ def test_a_missing_column_is_named(tmp_path: Path, column: str) -> None:
         pytest.param(".", "is a folder", id="a folder"),
         pytest.param("file.csv/mine.csv", "", id="a file taken for a folder"),
         pytest.param("x" * 300, "", id="a name that is too long"),
-        pytest.param("file.csv.gz", "", id="an archive that is none"),
     ],
 )
 def test_a_path_without_a_table_is_refused_in_a_sentence(
     tmp_path: Path, place: str, complaint: str
 ) -> None:
     (tmp_path / "file.csv").write_text(HEADER + GOOD, encoding="utf-8")
-    (tmp_path / "file.csv.gz").write_text(HEADER + GOOD, encoding="utf-8")
 
     message = refusal(tmp_path / place)
 
     assert message.startswith(str(tmp_path / place))
     assert complaint in message
     assert len(place) == 300 or is_one_sentence(message)
+
+
+def test_of_two_columns_of_one_name_none_is_chosen(tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text("review,review,sentiment,film\nGood,Bad,positive,A\n")
+    assert is_one_sentence(refusal(path))
+
+
+def test_a_review_may_be_as_long_as_a_novel(tmp_path: Path) -> None:
+    path, novel = tmp_path / "mine.csv", "great, long " * 100_000
+    path.write_text(f'{HEADER}"{novel}",positive,A\n')
+    assert read_reviews(path)["review"].tolist() == [novel]
 
 
 def test_the_place_of_a_wrong_byte_is_right_in_a_long_file(tmp_path: Path) -> None:
@@ -190,7 +210,7 @@ rows = st.tuples(texts, st.sampled_from(("positive", "negative")), st.text())
 
 
 @given(st.lists(rows, min_size=1))
-@example([("NA", "positive", "null"), ("1.50", "negative", "007"), (" a\r\n,\"", "positive", "")])  # fmt: skip
+@example([("NA", "positive", "null"), ("1.50", "negative", "007"), (' a\r\n,"', "positive", "")])
 def test_every_cell_is_read_as_it_was_written(
     table: list[tuple[str, str, str]],
 ) -> None:
@@ -237,9 +257,7 @@ def test_any_change_of_any_cell_changes_the_digest(table, data) -> None:  # type
 def test_letters_do_not_move_between_cells_and_rows_count(
     other: list[tuple[str, str, str]],
 ) -> None:
-    assert data_digest(frame(other)) != data_digest(
-        frame([("a", "bc", "d"), ("e", "f", "g")])
-    )
+    assert data_digest(frame(other)) != data_digest(frame([("a", "bc", "d"), ("e", "f", "g")]))
 
 
 @pytest.mark.parametrize(
@@ -247,14 +265,16 @@ def test_letters_do_not_move_between_cells_and_rows_count(
     [
         pytest.param((HEADER + GOOD + "Bad,negative,B\n").replace("\n", "\r\n"), id="line ends"),
         pytest.param("\ufeff" + HEADER + GOOD + "Bad,negative,B\n", id="a byte order mark"),
-        pytest.param("film,review,sentiment\nA,Fine film,positive\nB,Bad,negative\n", id="columns' order"),
-        pytest.param("id,review,sentiment,film\n7,Fine film,positive,A\n8,Bad,negative,B\n", id="one more"),
+        pytest.param(
+            "film,review,sentiment\nA,Fine film,positive\nB,Bad,negative\n", id="columns' order"
+        ),
+        pytest.param(
+            "id,review,sentiment,film\n7,Fine film,positive,A\n8,Bad,negative,B\n", id="one more"
+        ),
         pytest.param(HEADER + '"Fine film","positive","A"\nBad,negative,"B"', id="quotes"),
     ],
-)  # fmt: skip
-def test_how_a_file_is_written_does_not_change_the_digest(
-    tmp_path: Path, content: str
-) -> None:
+)
+def test_how_a_file_is_written_does_not_change_the_digest(tmp_path: Path, content: str) -> None:
     (tmp_path / "mine.csv").write_bytes(content.encode())
     expected = frame([("Fine film", "positive", "A"), ("Bad", "negative", "B")])
     assert data_digest(read_reviews(tmp_path / "mine.csv")) == data_digest(expected)
@@ -279,9 +299,7 @@ def test_the_corpus_is_large_enough_to_tell_a_model_from_luck(
 
 
 @pytest.mark.parametrize("split", ["train_reviews", "unseen_reviews"])
-def test_both_labels_are_about_as_frequent(
-    split: str, request: pytest.FixtureRequest
-) -> None:
+def test_both_labels_are_about_as_frequent(split: str, request: pytest.FixtureRequest) -> None:
     table = request.getfixturevalue(split)
     assert 0.45 <= (table["sentiment"] == "positive").mean() <= 0.55
 
@@ -294,9 +312,7 @@ def test_no_film_of_the_test_set_was_trained_on(
 
 
 @pytest.fixture
-def whole_corpus(
-    train_reviews: pd.DataFrame, unseen_reviews: pd.DataFrame
-) -> list[str]:
+def whole_corpus(train_reviews: pd.DataFrame, unseen_reviews: pd.DataFrame) -> list[str]:
     return [*train_reviews["review"], *unseen_reviews["review"]]
 
 

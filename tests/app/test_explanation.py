@@ -47,18 +47,16 @@ def test_words_are_the_runs_without_white_space(model: Pipeline, review: str) ->
     words = explain(model, review).words
     assert [word.text for word in words] == review.split()
     assert [review[word.start : word.end] for word in words] == review.split()
-    assert [(w.start, w.end) for w in words] == [m.span() for m in re.finditer(r"\S+", review)]  # fmt: skip
+    assert [(w.start, w.end) for w in words] == [m.span() for m in re.finditer(r"\S+", review)]
 
 
 @given(texts.reviews())
-def test_a_word_that_the_model_does_not_know_adds_nothing(
-    model: Pipeline, review: str
-) -> None:
+def test_a_word_that_the_model_does_not_know_adds_nothing(model: Pipeline, review: str) -> None:
     vocabulary = vectorizer(model).vocabulary_
     for word in explain(model, review).words:
         if not word.known:
             assert word.contribution == 0
-            assert not any(w in vocabulary for w in re.findall(r"\w+", word.text.lower()))  # fmt: skip
+            assert not any(w in vocabulary for w in re.findall(r"\w+", word.text.lower()))
 
 
 def test_known_and_unknown_words_are_told_apart(model: Pipeline) -> None:
@@ -68,8 +66,9 @@ def test_known_and_unknown_words_are_told_apart(model: Pipeline) -> None:
 
 
 @pytest.mark.parametrize(
-    "before", ["İ" * 50, "ẞß", "ΟΔΟΣ Σ", "👩‍👩‍👧 😀", "סרט נפלא", "فيلم", "e\u0301 i\u0307", "\0\x1b", "ﬁ"]
-)  # fmt: skip
+    "before",
+    ["İ" * 50, "ẞß", "ΟΔΟΣ Σ", "👩‍👩‍👧 😀", "סרט נפלא", "فيلم", "e\u0301 i\u0307", "\0\x1b", "ﬁ"],
+)
 def test_a_word_keeps_its_place_behind_letters_that_change_their_length(
     model: Pipeline, before: str
 ) -> None:
@@ -85,7 +84,7 @@ def test_a_word_keeps_its_place_behind_letters_that_change_their_length(
 def test_a_letter_that_becomes_two_in_lower_case_keeps_its_word(
     reviews: pd.DataFrame,
 ) -> None:
-    """"İ" is "i" and a dot: two letters, of which the model has learned the first."""  # fmt: skip
+    """ "İ" is "i" and a dot: two letters, of which the model has learned the first."""
     renamed = reviews["review"].str.replace("great", "DİYAR ΣΑΣ STRAẞE", case=False)
     model = train(reviews.assign(review=renamed, film=""))
 
@@ -102,9 +101,7 @@ def long_runs(train_reviews: pd.DataFrame) -> Pipeline:
 
 
 @pytest.mark.parametrize("size", [1, 2, 3])
-def test_what_a_run_of_words_contributes_is_shared_evenly(
-    long_runs: Pipeline, size: int
-) -> None:
+def test_what_a_run_of_words_contributes_is_shared_evenly(long_runs: Pipeline, size: int) -> None:
     run = next(
         name
         for name in vectorizer(long_runs).vocabulary_
@@ -128,7 +125,9 @@ def test_what_a_repeated_pair_contributes_is_shared_by_all_of_it(
 
     whole = explanation.log_odds - explanation.intercept
     assert whole > 0
-    assert contributions(explanation) == pytest.approx([*[whole / 4] * 2, 0, *[whole / 4] * 2, 0, 0])  # fmt: skip
+    assert contributions(explanation) == pytest.approx(
+        [*[whole / 4] * 2, 0, *[whole / 4] * 2, 0, 0]
+    )
 
 
 @pytest.mark.parametrize(

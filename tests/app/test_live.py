@@ -3,6 +3,7 @@
 import json
 import pickle
 import shutil
+import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -79,9 +80,7 @@ def test_the_card_shows_what_a_source_proves(
     assert "s3cr3t" not in str(card)
 
 
-def test_a_new_file_goes_into_service(
-    live: Live, path: Path, reviews: pd.DataFrame
-) -> None:
+def test_a_new_file_goes_into_service(live: Live, path: Path, reviews: pd.DataFrame) -> None:
     newer = train(reviews, Params(C=1.0))
     save(newer, path)
 
@@ -95,7 +94,7 @@ def test_a_file_that_did_not_change_is_not_loaded_again(
     live: Live, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = live.serving
-    monkeypatch.setattr("app.live.load", lambda path: pytest.fail("loaded again"))
+    monkeypatch.setattr("app.model_file.load", lambda _: pytest.fail("loaded again"))
 
     live.refresh()
 
@@ -165,7 +164,7 @@ def test_without_a_model_a_visitor_is_told_why_and_not_kept_waiting(
     assert live.wait(60) is None
     assert time.monotonic() - started < 30
     card = live.card()
-    assert (card["status"], card["digest"], card["example"]) == ("unavailable", None, None)  # fmt: skip
+    assert (card["status"], card["digest"], card["example"]) == ("unavailable", None, None)
     assert str(path) in card["problem"]
 
 
@@ -182,3 +181,15 @@ def test_a_source_that_fails_in_a_way_nobody_foresaw_ends_nothing(
 
     assert live.serving is before
     assert "the network is gone" in live.card()["problem"]
+
+
+def test_a_library_that_cannot_be_imported_is_told_of_too(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or else the background task would end, and every visitor wait for a minute, for ever."""
+    live = Live(Settings(str(path)))
+    monkeypatch.setitem(sys.modules, "app.model_file", None)
+
+    live.refresh()
+
+    assert "app.model_file" in live.card()["problem"]

@@ -91,11 +91,14 @@ def test_two_files_of_one_model_differ_and_have_one_digest(
         pytest.param(lambda m: vectorizer(m).vocabulary_.update(new=3), id="a word"),
         pytest.param(lambda m: classifier(m).set_params(C=5.0), id="a parameter"),
         pytest.param(lambda m: vectorizer(m).set_params(lowercase=False), id="how words are read"),
-        pytest.param(lambda m: changed(classifier(m), "classes_", classifier(m).classes_[::-1]), id="the classes"),
+        pytest.param(
+            lambda m: changed(classifier(m), "classes_", classifier(m).classes_[::-1]),
+            id="the classes",
+        ),
         pytest.param(lambda m: m.example_.update(positive=0.5), id="the example"),
         pytest.param(lambda m: m.steps.insert(0, ("more", FunctionTransformer())), id="a step"),
     ],
-)  # fmt: skip
+)
 def test_any_change_of_the_model_changes_its_digest(
     own: Pipeline, small_model: Pipeline, change: Spoil
 ) -> None:
@@ -108,11 +111,17 @@ def test_any_change_of_the_model_changes_its_digest(
     [
         pytest.param(lambda m: classifier(m).coef_.__iadd__(1e-10), id="what processors differ by"),
         pytest.param(lambda m: changed(classifier(m), "n_iter_", np.array([99])), id="iterations"),
-        pytest.param(lambda m: changed(classifier(m), "coef_", classifier(m).coef_.astype(">f8")), id="bytes"),
-        pytest.param(lambda m: changed(vectorizer(m), "vocabulary_",
-                     dict(reversed(vectorizer(m).vocabulary_.items()))), id="order of words"),
+        pytest.param(
+            lambda m: changed(classifier(m), "coef_", classifier(m).coef_.astype(">f8")), id="bytes"
+        ),
+        pytest.param(
+            lambda m: changed(
+                vectorizer(m), "vocabulary_", dict(reversed(vectorizer(m).vocabulary_.items()))
+            ),
+            id="order of words",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_does_not_change_a_verdict_does_not_change_the_digest(
     own: Pipeline, small_model: Pipeline, change: Spoil
 ) -> None:
@@ -260,12 +269,16 @@ def with_first(step: Any) -> Spoil:
 @pytest.mark.parametrize(
     ("harm", "named"),
     [
-        pytest.param(with_first(FunctionTransformer(own_function)), "own_function", id="own function"),
+        pytest.param(
+            with_first(FunctionTransformer(own_function)), "own_function", id="own function"
+        ),
         pytest.param(with_first(FunctionTransformer(os.system)), "system", id="the shell"),
         pytest.param(lambda m: OwnPipeline(m.steps), "OwnPipeline", id="own class"),
-        pytest.param(lambda m: changed(m, "more_", Harmful(Path("x"))) or m, "Harmful", id="own attribute"),
+        pytest.param(
+            lambda m: changed(m, "more_", Harmful(Path("x"))) or m, "Harmful", id="own attribute"
+        ),
     ],
-)  # fmt: skip
+)
 def test_code_that_is_not_known_to_be_safe_is_not_loaded(
     own: Pipeline, tmp_path: Path, harm: Spoil, named: str
 ) -> None:
@@ -287,14 +300,16 @@ def test_code_that_is_not_known_to_be_safe_is_not_loaded(
         pytest.param(lambda m: {"model": m}, id="a dict"),
         pytest.param(lambda m: [1, 2], id="a list"),
         pytest.param(lambda m: Pipeline(m.steps[:1]), id="a pipeline that judges nothing"),
-        pytest.param(lambda m: changed(classifier(m), "classes_", np.array([0, 1])) or m, id="numbers"),
-        pytest.param(lambda m: changed(classifier(m), "classes_", np.array(["good", "bad"])) or m, id="words"),
+        pytest.param(
+            lambda m: changed(classifier(m), "classes_", np.array([0, 1])) or m, id="numbers"
+        ),
+        pytest.param(
+            lambda m: changed(classifier(m), "classes_", np.array(["good", "bad"])) or m, id="words"
+        ),
         pytest.param(lambda m: changed(classifier(m), "classes_", 5) or m, id="no classes at all"),
     ],
-)  # fmt: skip
-def test_what_is_no_sentiment_model_is_refused(
-    own: Pipeline, tmp_path: Path, other: Spoil
-) -> None:
+)
+def test_what_is_no_sentiment_model_is_refused(own: Pipeline, tmp_path: Path, other: Spoil) -> None:
     path = tmp_path / "model.skops"
     skops.io.dump(other(own), path)
 
@@ -308,20 +323,39 @@ def test_what_is_no_sentiment_model_is_refused(
     ("spoil", "complaint"),
     [
         pytest.param(lambda m: delattr(m, "example_"), "carries no example", id="none"),
-        pytest.param(lambda m: changed(m, "example_", EXAMPLE), "carries no example", id="only a text"),
+        pytest.param(
+            lambda m: changed(m, "example_", EXAMPLE), "carries no example", id="only a text"
+        ),
         pytest.param(lambda m: m.example_.pop("positive"), "carries no example", id="no answer"),
-        pytest.param(lambda m: m.example_.update(positive="high"), "example", id="a word for an answer"),
-        pytest.param(lambda m: m.example_.update(positive=None), "example", id="null for an answer"),
-        pytest.param(lambda m: m.example_.update(review=5), "cannot predict its own example", id="no text"),
-        pytest.param(lambda m: m.example_.update(positive=0.0), "and said 0.0000", id="another answer"),
-        pytest.param(lambda m: m.example_.update(positive=float("nan")), "said nan", id="not a number"),
-        pytest.param(lambda m: classifier(m).coef_.__imul__(-1), "The model says", id="weights reversed"),
-        pytest.param(lambda m: classifier(m).coef_.fill(np.nan), "The model says nan", id="weights lost"),
-        pytest.param(lambda m: classifier(m).coef_.resize((1, 3), refcheck=False), "cannot predict",
-                     id="weights cut off"),
+        pytest.param(
+            lambda m: m.example_.update(positive="high"), "example", id="a word for an answer"
+        ),
+        pytest.param(
+            lambda m: m.example_.update(positive=None), "example", id="null for an answer"
+        ),
+        pytest.param(
+            lambda m: m.example_.update(review=5), "cannot predict its own example", id="no text"
+        ),
+        pytest.param(
+            lambda m: m.example_.update(positive=0.0), "and said 0.0000", id="another answer"
+        ),
+        pytest.param(
+            lambda m: m.example_.update(positive=float("nan")), "said nan", id="not a number"
+        ),
+        pytest.param(
+            lambda m: classifier(m).coef_.__imul__(-1), "The model says", id="weights reversed"
+        ),
+        pytest.param(
+            lambda m: classifier(m).coef_.fill(np.nan), "The model says nan", id="weights lost"
+        ),
+        pytest.param(
+            lambda m: classifier(m).coef_.resize((1, 3), refcheck=False),
+            "cannot predict",
+            id="weights cut off",
+        ),
         pytest.param(lambda m: vectorizer(m).vocabulary_.clear(), "cannot predict", id="no words"),
     ],
-)  # fmt: skip
+)
 def test_a_model_that_fails_its_own_example_is_refused(
     own: Pipeline, tmp_path: Path, spoil: Spoil, complaint: str
 ) -> None:
@@ -335,9 +369,7 @@ def test_a_model_that_fails_its_own_example_is_refused(
     assert is_one_sentence(message)
 
 
-def test_a_model_that_the_page_could_not_explain_is_refused(
-    own: Pipeline, tmp_path: Path
-) -> None:
+def test_a_model_that_the_page_could_not_explain_is_refused(own: Pipeline, tmp_path: Path) -> None:
     """Every visitor would get an error, while `GET /model` says that all is well."""
     path = tmp_path / "model.skops"
     renamed = Pipeline([(f"my {name}", step) for name, step in own.steps])

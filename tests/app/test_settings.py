@@ -8,7 +8,7 @@ from plain import is_one_sentence
 from app.settings import Settings, SettingsError
 
 
-@pytest.mark.parametrize("environment", [{}, {"MODEL_URI": "", "MODEL_REFRESH_SECONDS": ""}])  # fmt: skip
+@pytest.mark.parametrize("environment", [{}, {"MODEL_URI": "", "MODEL_REFRESH_SECONDS": ""}])
 def test_what_is_not_set_has_a_default(environment: dict[str, str]) -> None:
     settings = Settings.from_environment(environment)
     assert settings == Settings("models/sentiment.skops", 60.0)

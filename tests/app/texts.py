@@ -29,8 +29,6 @@ MARKUP = (
 
 def reviews() -> st.SearchStrategy[str]:
     """Any text: runs of any characters, known words, strange ones and markup, with any space between."""
-    known, strange = (
-        st.sampled_from(w.split(" ")) for w in (KNOWN, f"{STRANGE} {MARKUP}")
-    )
+    known, strange = (st.sampled_from(w.split(" ")) for w in (KNOWN, f"{STRANGE} {MARKUP}"))
     piece = st.tuples(st.one_of(known, strange, st.text()), st.sampled_from(SPACE))
     return st.one_of(st.text(), st.lists(piece.map("".join), max_size=12).map("".join))

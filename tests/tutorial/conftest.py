@@ -78,9 +78,7 @@ def finished(finished_home: Home, home: Home) -> Home:
 
 
 @pytest.fixture(scope="session")
-def app(
-    finished_home: Home, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[RunningApp]:
+def app(finished_home: Home, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningApp]:
     """The finished workspace's app, running: ask it, and leave it and its home as they are."""
     root = tmp_path_factory.mktemp("running") / "home"
     shutil.copytree(finished_home.root, root, symlinks=True)

@@ -30,9 +30,7 @@ def test_a_relative_home_and_a_tilde_are_made_absolute(
     assert Home.current({"TUTORIAL_HOME": "~/mine"}).root == person / "mine"
 
 
-def test_a_process_of_a_home_has_the_same_home(
-    home: Home, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_process_of_a_home_has_the_same_home(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     assert Home.current(home.environment()) == home
     # The one in the project's folder too, whatever this process's environment says.
     default = Home.current({})

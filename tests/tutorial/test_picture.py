@@ -110,7 +110,7 @@ def test_no_arrow_leads_through_a_third_box(milestone: int | None) -> None:
 @pytest.mark.parametrize("milestone", all_milestones(), ids=lambda m: str(m.number))
 def test_the_notebook_tells_its_picture_in_words(milestone: Milestone) -> None:
     first = cells_of(milestone.notebook)[0].source
-    alt = str(re.search(r':alt: "(.+)"', first).group(1))  # type: ignore[union-attr]
+    alt = str(re.search(r"!\[(.+)\]\(", first).group(1))  # type: ignore[union-attr]
     by_state: dict[str, set[str]] = {}
     for title, rectangle in boxes(milestone.number).items():
         by_state.setdefault(state(rectangle), set()).add(title)

@@ -111,9 +111,7 @@ def test_a_picture_that_was_changed_or_lost_is_drawn_again(project: Path) -> Non
 
 
 @pytest.mark.parametrize("end", ["", "\n\n"])
-def test_a_file_that_a_cell_cannot_write_is_one_sentence(
-    project: Path, end: str
-) -> None:
+def test_a_file_that_a_cell_cannot_write_is_one_sentence(project: Path, end: str) -> None:
     path = project / "app" / "settings.py"
     path.write_text(path.read_text().rstrip("\n") + end)
     with pytest.raises(TutorialError, match=r"app/settings\.py must end with one line"):
@@ -153,7 +151,7 @@ def test_a_cell_that_appends_is_no_plain_writing() -> None:
     assert written_path(f"{MAGIC}--append notes.md\nmore") is None
 
 
-@given(content=st.text(st.characters(exclude_categories=["Cs", "Cc"])))
+@given(content=st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1))
 def test_what_ipython_writes_of_a_synced_cell_is_the_file(content: str) -> None:
     # Given a cell as sync writes it, from a file that ends with one line break
     file = f"{content}\n"

@@ -187,7 +187,7 @@ def test_where_nine_in_ten_are_positive_the_model_expects_so(
     chances = predict(model, nine_in_ten(unseen_reviews)["review"].tolist())
     rave, slating = predict(model, [RAVE, SLATING])
     assert chances.mean() == pytest.approx(0.9, abs=0.05)
-    assert slating < 0.75 < 0.95 < rave
+    assert slating < 0.75 < chances.mean() < rave
 
 
 def nine_in_ten(reviews: pd.DataFrame) -> pd.DataFrame:
@@ -222,6 +222,34 @@ def test_what_tells_one_film_only_teaches_no_certainty() -> None:
     assert np.abs(chances - 0.5).max() < 0.1
 
 
+def test_what_is_wrong_about_every_other_film_teaches_nothing() -> None:
+    """Of two films each says the contrary of the other: turned round, it would be wrong as well."""
+    counts = {("good", "A"): 6, ("bad", "A"): -6, ("good", "B"): -4, ("bad", "B"): 4}
+    rows = [
+        (f"A {word} film", "positive" if count > 0 else "negative", film)
+        for (word, film), count in counts.items()
+        for _ in range(abs(count))
+    ]
+
+    model = train(pd.DataFrame(rows, columns=["review", "sentiment", "film"]))
+
+    assert predict(model, ["good", "bad"]) == pytest.approx(0.5, abs=0.05)
+
+
+def test_unknown_words_are_judged_as_such_reviews_were_labelled() -> None:
+    """Of those in which the model knows no word, three in four were negative."""
+    rows = [(f"w{n}", "negative" if (n // 8) % 4 else "positive", f"F{n % 8}") for n in range(200)]
+    rows += [
+        (w, s, f"F{n % 8}")
+        for n in range(20)
+        for w, s in (("good", "positive"), ("bad", "negative"))
+    ]
+
+    model = train(pd.DataFrame(rows, columns=["review", "sentiment", "film"]))
+
+    assert predict(model, [UNKNOWN])[0] == pytest.approx(0.25, abs=0.05)
+
+
 @pytest.mark.filterwarnings("error")
 def test_two_dozen_easy_reviews_teach_no_certainty(reviews: pd.DataFrame) -> None:
     """Of 24 reviews, all of them judged rightly, nobody can tell that no 25th would be wrong."""
@@ -231,10 +259,14 @@ def test_two_dozen_easy_reviews_teach_no_certainty(reviews: pd.DataFrame) -> Non
     assert np.abs(chances - 0.5).max() < 0.49
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_the_order_of_rows_does_not_change_the_model(reviews: pd.DataFrame, seed: int) -> None:
-    shuffled = reviews.sample(frac=1, random_state=seed)
-    assert not shuffled.index.equals(reviews.index)
+@pytest.mark.parametrize("film", ["known", "unknown"])
+def test_the_order_of_rows_does_not_change_the_model(
+    train_reviews: pd.DataFrame, film: str
+) -> None:
+    reviews = train_reviews.head(200)
+    if film == "unknown":
+        reviews = reviews.assign(film="")
+    shuffled = reviews.sample(frac=1, random_state=0)
     assert model_digest(train(shuffled)) == model_digest(train(reviews))
 
 

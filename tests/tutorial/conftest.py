@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ import psutil
 import pytest
 from waiting import until
 
+from executed import Chain
 from tutorial import cli
 from tutorial.home import Home
 from tutorial.serving import RunningApp, start_app
@@ -51,20 +51,10 @@ def no_process_is_left(home: Home) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def finished_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """A home in which milestone 0 is finished: do not write there, copy it (`finished`).
-
-    It is copied from the folder that TUTORIAL_FINISHED_HOME names, or else made by `tutorial run 0`.
-    """
+def finished_home(chain: Chain, tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """A home in which the chain finished every milestone: do not write there, copy it (`finished`)."""
     made = home_in(tmp_path_factory.mktemp("finished") / "home")
-    given = os.environ.get("TUTORIAL_FINISHED_HOME")
-    if given:
-        shutil.copytree(given, made.root, symlinks=True)
-    else:
-        environment = {**os.environ, "TUTORIAL_HOME": str(made.root)}
-        command = [sys.executable, "-m", "tutorial", "run", "0"]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
+    shutil.copytree(chain.home.root, made.root, symlinks=True)
     assert (made.workspace / "models" / "sentiment.skops").is_file()
     return made
 

@@ -1,7 +1,6 @@
 """Files that are given: the right ones, whole or not at all, into the workspace and nowhere else."""
 
 import ast
-import os
 import shutil
 from pathlib import Path
 
@@ -19,7 +18,7 @@ def test_a_given_file_is_the_project_s_own_to_the_byte(home: Home) -> None:
     original = (PROJECT / "app" / "data.py").read_bytes()
     assert (home.workspace / "app" / "data.py").read_bytes() == original
     assert lines == original.count(b"\n")
-    assert os.listdir(home.workspace / "app") == ["data.py"]
+    assert [path.name for path in (home.workspace / "app").iterdir()] == ["data.py"]
 
 
 @pytest.mark.parametrize("name", ["README.md", ".gitignore"])
@@ -54,12 +53,12 @@ def test_a_copy_that_fails_half_way_leaves_the_file_as_it_was(
         give_file("app/data.py", home)
     # Then the file is the reader's still, and no half of another would be committed
     assert (home.workspace / "app" / "data.py").read_text() == "mine"
-    assert os.listdir(home.workspace / "app") == ["data.py"]
+    assert [path.name for path in (home.workspace / "app").iterdir()] == ["data.py"]
 
 
 @pytest.mark.parametrize("path", ["app/nothing.py", "app", "", "app/data.pyc", "x/y"])
 def test_what_is_not_there_is_one_sentence(home: Home, path: str) -> None:
-    with pytest.raises(TutorialError, match="There is no file .* look at the spelling"):
+    with pytest.raises(TutorialError, match=r"There is no file .* look at the spelling"):
         give_file(path, home)
     assert not home.workspace.exists() or not list(home.workspace.iterdir())
 

@@ -78,7 +78,9 @@ def labelled(data: str, split: Split) -> pd.DataFrame:
 
 
 def _archive(corpus: Corpus) -> Path:
-    import pooch  # when it is needed: in a notebook its progress bar warns of widgets that are not there
+    # When they are needed: in a notebook pooch's import warns of widgets that are not there.
+    import pooch
+    from tqdm import tqdm
 
     place = os.environ.get("CORPORA_URL") or HOME
     if "://" not in place:
@@ -89,6 +91,8 @@ def _archive(corpus: Corpus) -> Path:
             raise DataError(f"{path} is not the file it should be (sha256): copy it again.")
         return path
     url = f"{place.rstrip('/')}/{corpus.archive}"
+    # Closed here whatever happens: an error's sentence must not be followed by half a bar.
+    bar = tqdm(unit="B", unit_scale=True, desc=corpus.archive, ncols=79, delay=0.05)
     try:
         return Path(
             pooch.retrieve(
@@ -96,7 +100,7 @@ def _archive(corpus: Corpus) -> Path:
                 known_hash=f"sha256:{corpus.sha256}",
                 fname=corpus.archive,
                 path=os.environ.get("CORPORA_CACHE") or pooch.os_cache("film-review-corpora"),
-                progressbar=True,
+                downloader=pooch.HTTPDownloader(progressbar=bar, timeout=30),
             )
         )
     except (requests.RequestException, OSError) as error:
@@ -110,6 +114,8 @@ def _archive(corpus: Corpus) -> Path:
             f"{url} gave a file that is cut short or not the right one (sha256), and it was thrown "
             "away: try again."
         ) from None
+    finally:
+        bar.close()
 
 
 def _read(corpus: Corpus, path: Path) -> pd.DataFrame:

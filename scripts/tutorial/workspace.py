@@ -72,12 +72,16 @@ class Workspace:
             return
         self.path.mkdir(parents=True, exist_ok=True)
         self.git("init", "--quiet", "--initial-branch=main")
+        self.git("config", "core.autocrlf", "false")
+        self.git("config", MARK, "true")
+        self._ensure_identity()
+        self.git("commit", "--quiet", "--allow-empty", "--message", "An empty workspace")
+
+    def _ensure_identity(self) -> None:
+        """Let a reader commit who never told git who they are, or has moved to another machine."""
         for setting, value in NOBODY.items():
             if self._try_git("config", setting).returncode:
                 self.git("config", setting, value)
-        self.git("config", "core.autocrlf", "false")
-        self.git("config", MARK, "true")
-        self.git("commit", "--quiet", "--allow-empty", "--message", "An empty workspace")
 
     def is_ours(self) -> bool:
         """Tell whether the folder is a workspace that `prepare` made."""
@@ -110,6 +114,7 @@ class Workspace:
             return None
         name = f"yours/{datetime.now().astimezone():%Y-%m-%d-%H%M%S-%f}"
         message = "Uncommitted work, kept by the tutorial"
+        self._ensure_identity()
         commit = self.git("commit-tree", tree, "-p", "HEAD", "-m", message)
         self.git("branch", name, commit)
         return name
@@ -128,6 +133,7 @@ class Workspace:
             if not self.tagged(milestone):
                 self.git("tag", tag)
             return f"Nothing has changed since {self.git('describe', '--tags', '--always')}."
+        self._ensure_identity()
         self.git("commit", "--quiet", "--message", f"Milestone {milestone}: {title}")
         self.git("tag", "--force", tag)
         return self.git("diff", "--stat=72", before, "HEAD")

@@ -84,7 +84,7 @@ def test_a_word_keeps_its_place_behind_letters_that_change_their_length(
 def test_a_letter_that_becomes_two_in_lower_case_keeps_its_word(
     reviews: pd.DataFrame,
 ) -> None:
-    """ "İ" is "i" and a dot: two letters, of which the model has learned the first."""
+    """In lower case "İ" is an "i" and a dot, which cuts the word into two for the model."""
     renamed = reviews["review"].str.replace("great", "DİYAR ΣΑΣ STRAẞE", case=False)
     model = train(reviews.assign(review=renamed, film=""))
 

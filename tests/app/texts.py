@@ -8,19 +8,7 @@ STRANGE = (
     "İstanbul İ STRAẞE ß ΟΔΟΣ Σ ﬁlm é e\u0301 i\u0307 😀 👩‍👩‍👧 🎬great נפלא رائع 素晴らしい ไม่ดี "
     "\u202egreat\u202c \0 \x1b[0m \x7f \u200b \ufeff _ \uff17"
 )
-SPACE = (
-    " ",
-    "  ",
-    "\n",
-    "\t",
-    "\r\n",
-    "\x1f",
-    "\x85",
-    "\u2028",
-    "\u00a0",
-    "\u3000",
-    "",
-)
+SPACE = (" ", "  ", "\n", "\t", "\r\n", "\x1f", "\x85", "\u2028", "\u00a0", "\u3000", "")
 MARKUP = (
     "<script>alert(1)</script> <img/src=x/onerror=alert(1)> </p> </span> <b>great</b> & < > \" ' "
     "&lt; &amp; &#60; &#x3c <!-- --> <![CDATA[ ]]> <?php **boring** $x$ :material/x: {{7*7}}"

@@ -6,6 +6,7 @@
 import atexit
 import html
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -43,6 +44,7 @@ def begin(number: int) -> None:
     finished here, its notebook is executed first.
     """
     global _begun
+    title = milestone_of(number).title
     workspace = Workspace(home.workspace)
     workspace.prepare()
     kept = workspace.keep_uncommitted_work()
@@ -62,7 +64,7 @@ def begin(number: int) -> None:
         os.environ["PATH"] = os.pathsep.join([tools, os.environ["PATH"]])
     _guard_cells()
     _begun = number
-    print(f"Milestone {number}: {milestone_of(number).title}. You are in workspace/.")
+    print(f"Milestone {number}: {title}. You are in workspace/.")
 
 
 def _catch_up(workspace: Workspace, behind: list[int]) -> None:
@@ -70,9 +72,12 @@ def _catch_up(workspace: Workspace, behind: list[int]) -> None:
     root = workspace.git("rev-list", "--max-parents=0", "HEAD").splitlines()[-1]
     workspace.go_back_to(f"milestone-{tagged[-1]}" if tagged else root)
     command = [sys.executable, "-m", "tutorial", "run", *map(str, behind)]
+    # A kernel asks for colours, which would stand as codes in what is printed here.
+    asks = ("FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE")
+    plain = {k: v for k, v in home.environment().items() if k not in asks} | {"NO_COLOR": "1"}
     process = subprocess.Popen(
         command,
-        env=home.environment(),
+        env=plain,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -94,7 +99,9 @@ def _guard_cells() -> None:
     original = OSMagics(shell).writefile
 
     def writefile(line: str, cell: str) -> None:
-        target = Path(line.split()[-1] if line.split() else ".").resolve()
+        # As IPython reads it: the name may be quoted, and begin with ~.
+        words = shlex.split(line) or ["."]
+        target = Path(words[-1]).expanduser().resolve()
         if not target.is_relative_to(home.workspace.resolve()):
             raise TutorialError(
                 "That cell would write outside the workspace: run lab.begin() again, then the cell."

@@ -19,11 +19,14 @@ def main() -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C in a terminal is for who holds the leash
     signal.signal(signal.SIGTERM, lambda number, frame: child.terminate())
 
+    let_go = threading.Event()
+
     def hold() -> None:
         # Not sys.stdin: its lock, held by this thread, would break the end of the interpreter.
         with contextlib.suppress(OSError):
             while os.read(0, 4096):
                 pass
+        let_go.set()
         child.terminate()
         try:
             child.wait(PATIENCE)
@@ -31,7 +34,8 @@ def main() -> int:
             child.kill()
 
     threading.Thread(target=hold, daemon=True).start()
-    return child.wait()
+    status = child.wait()
+    return 0 if let_go.is_set() else status
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+import psutil
 import requests
 
 from tutorial.errors import TutorialError
@@ -62,12 +63,13 @@ class RunningApp:
     def stop(self) -> None:
         """Let go of the leash and wait until the app has ended."""
         if self.process is not None:
+            # First, for whoever ends may not be given the time to wait.
+            record = self.home.recall("app")
+            if record and record.get("pid") == self.process.pid:
+                self.home.forget("app")
             if self.process.stdin:
                 self.process.stdin.close()
             self.process.wait(PATIENCE)
-            record = self.home.recall("app")
-            if record and record.get("url") == self.url:
-                self.home.forget("app")
 
 
 def running_app(home: Home) -> RunningApp | None:
@@ -89,8 +91,14 @@ def start_app(home: Home, environment: dict[str, str] | None = None) -> RunningA
 
     Raises `TutorialError` with the app's own last words if it ends or does not answer in a minute.
     """
-    if not (home.workspace / "app" / "main.py").is_file():
+    main = home.workspace / "app" / "main.py"
+    if not main.is_file():
         raise TutorialError("The workspace has no app/main.py: build milestone 0 first.")
+    try:  # Streamlit would serve a file that it cannot read, as a page that says so
+        compile(main.read_bytes(), "app/main.py", "exec")
+    except (SyntaxError, ValueError) as error:
+        kind = type(error).__name__
+        raise TutorialError(f"app/main.py cannot be run, mend it: {kind}: {error}.") from None
     home.root.mkdir(parents=True, exist_ok=True)
     for _ in range(ATTEMPTS):
         app = _launch(home, free_port(PORT), environment or {})
@@ -104,7 +112,8 @@ def start_app(home: Home, environment: dict[str, str] | None = None) -> RunningA
         if not any(PORT_TAKEN in line for line in words):
             break
     why = words[-1] if words else "it said nothing"
-    raise TutorialError(f"The app {'ended' if ended else 'did not answer in a minute'}: {why}")
+    what = "ended" if ended else "gives no card at GET /model"
+    raise TutorialError(f"The app {what}: {why}")
 
 
 def _launch(home: Home, port: int, environment: dict[str, str]) -> RunningApp:
@@ -133,12 +142,24 @@ def _answers(app: RunningApp) -> bool:
     """Wait until the server answers; its model may still be loading. False if it never does."""
     deadline = time.monotonic() + PATIENCE
     while app.process and app.process.poll() is None and time.monotonic() < deadline:
-        with suppress(requests.RequestException):
-            healthy = requests.get(f"{app.url}/_stcore/health", timeout=2).ok
-            # A process that ended has not answered: another program may listen at its port.
-            if healthy and app.process.poll() is None:
-                return True
+        if _listens(app):
+            with suppress(requests.RequestException):
+                if requests.get(f"{app.url}/_stcore/health", timeout=5).ok:
+                    # A main.py that Streamlit cannot read is served as a page, without a card.
+                    card = requests.get(f"{app.url}/model", timeout=5)
+                    return card.headers.get("content-type", "").startswith("application/json")
         time.sleep(0.1)
+    return False
+
+
+def _listens(app: RunningApp) -> bool:
+    """Tell whether the app's own process listens: at its port another program may."""
+    port = int(app.url.rpartition(":")[2])
+    with suppress(psutil.Error):
+        for member in psutil.Process(app.process.pid if app.process else 0).children(True):
+            listening = (c for c in member.net_connections("tcp") if c.status == psutil.CONN_LISTEN)
+            if any(c.laddr.port == port for c in listening):
+                return True
     return False
 
 

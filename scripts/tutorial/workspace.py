@@ -112,15 +112,25 @@ class Workspace:
         latest = self.git("for-each-ref", "--sort=-committerdate", "--count=1", "refs/heads/yours")
         if latest and self.git("rev-parse", f"{latest.split()[0]}^{{tree}}") == tree:
             return None
-        name = f"yours/{datetime.now().astimezone():%Y-%m-%d-%H%M%S-%f}"
+        name = self._name_for_yours()
         message = "Uncommitted work, kept by the tutorial"
         self._ensure_identity()
         commit = self.git("commit-tree", tree, "-p", "HEAD", "-m", message)
         self.git("branch", name, commit)
         return name
 
+    def _name_for_yours(self) -> str:
+        return f"yours/{datetime.now().astimezone():%Y-%m-%d-%H%M%S-%f}"
+
     def go_back_to(self, revision: str) -> None:
-        """Make the files those of a revision of main. Call `keep_uncommitted_work` before."""
+        """Make the files those of a revision of main. Call `keep_uncommitted_work` before.
+
+        Commits that no other branch holds are kept on a branch `yours/<time>`.
+        """
+        for ref in ("refs/heads/main", "HEAD"):
+            others = ["--not", revision, "--exclude=main", "--branches"]
+            if int(self.git("rev-list", "--count", ref, *others)):
+                self.git("branch", self._name_for_yours(), ref)
         self.git("checkout", "--quiet", "--force", "-B", "main", revision)
         self.git("clean", "--quiet", "--force", "-d")
 

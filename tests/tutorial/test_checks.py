@@ -122,11 +122,6 @@ def test_a_page_that_does_not_answer_is_noticed(finished: Home) -> None:
     assert seen == {PAGE: "/ answers 500."}
 
 
-def test_a_server_that_knows_no_model_is_noticed(finished: Home) -> None:
-    (finished.workspace / "app" / "main.py").write_text("import streamlit\n")
-    assert "does not answer" in failed(finished)[EXAMPLE]
-
-
 def test_an_app_that_is_not_there_is_one_sentence(finished: Home) -> None:
     (finished.workspace / "app" / "main.py").unlink()
     with pytest.raises(TutorialError, match=r"no app/main\.py: build milestone 0 first"):

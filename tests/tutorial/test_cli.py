@@ -105,8 +105,9 @@ if REAL.is_dir():
         finished: Home, tutorial: Tutorial, real_corpora: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("CORPORA_URL", real_corpora)
-        trained = json.loads(tutorial("train", "--data", "snippets", "--json").out)
-        assert trained["rows"] == 10_662
+        said = tutorial("train", "--data", "snippets", "--json")
+        assert said.status == 0, said.err
+        assert json.loads(said.out)["rows"] == 10_662
         said = tutorial("evaluate", "models/sentiment.skops", "reviews", "--json")
         result = json.loads(said.out)
         assert result["rows"] == 2000

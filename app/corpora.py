@@ -91,8 +91,9 @@ def _archive(corpus: Corpus) -> Path:
             raise DataError(f"{path} is not the file it should be (sha256): copy it again.")
         return path
     url = f"{place.rstrip('/')}/{corpus.archive}"
-    # Closed here whatever happens: an error's sentence must not be followed by half a bar.
-    bar = tqdm(unit="B", unit_scale=True, desc=corpus.archive, ncols=79, delay=0.05)
+    # Closed here whatever happens: an error's sentence must not be followed by half a bar. The
+    # total is not known yet, and pooch takes a bar without one for none.
+    bar = tqdm(total=1, unit="B", unit_scale=True, desc=corpus.archive, ncols=79, delay=0.05)
     try:
         return Path(
             pooch.retrieve(

@@ -111,7 +111,7 @@ def load(path: str | Path) -> Pipeline:
             f"{path} is not a whole skops model ({type(error).__name__}): train or upload it again."
         ) from None
     classes = getattr(model, "classes_", None)
-    if not isinstance(model, Pipeline) or list(np.atleast_1d(np.asarray(classes))) != [
+    if not isinstance(model, Pipeline) or np.asarray(classes).tolist() != [
         "negative",
         "positive",
     ]:

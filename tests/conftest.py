@@ -16,6 +16,13 @@ from tutorial.milestones import all_milestones
 from tutorial.screenshot import open_browser
 
 
+def pytest_configure() -> None:
+    """Tell uv where its cache is: it looks below HOME, which the tests change."""
+    if "UV_CACHE_DIR" not in os.environ:
+        said = subprocess.run([Path(sys.executable).with_name("uv"), "cache", "dir"], capture_output=True, text=True, check=True)
+        os.environ["UV_CACHE_DIR"] = said.stdout.strip()
+
+
 @pytest.fixture(scope="session")
 def chain(tmp_path_factory: pytest.TempPathFactory) -> Chain:
     """Execute the notebooks with nbmake; their outputs stay in the copy."""

@@ -34,9 +34,10 @@ class Home:
         return {**inherited, **named, **own}
 
     def record(self, name: str, content: Mapping[str, Any]) -> None:
-        """Keep a small JSON record, whole or not at all."""
+        """Keep a small JSON record, whole or not at all, for its owner's eyes only."""
         self.root.mkdir(parents=True, exist_ok=True)
         part = self.root / f".{name}.json.{os.getpid()}"
+        part.touch(mode=0o600)
         part.write_text(json.dumps(content, indent=1), encoding="utf-8")
         part.replace(self.root / f"{name}.json")
 

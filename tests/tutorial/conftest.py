@@ -24,10 +24,26 @@ def home_in(folder: Path) -> Home:
     return Home(folder, folder / "workspace")
 
 
-def children() -> set[psutil.Process]:
+def descendants(process: psutil.Process) -> set[psutil.Process]:
     """The processes that this one has started, or those have, and that have not ended."""
-    family = psutil.Process().children(recursive=True)
-    return {p for p in family if p.status() != psutil.STATUS_ZOMBIE}
+    return {p for p in process.children(recursive=True) if p.is_running() and not is_zombie(p)}
+
+
+def is_zombie(process: psutil.Process) -> bool:
+    """Tell whether a process has ended, and its parent has not asked how."""
+    try:
+        return bool(process.status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True
+
+
+def left_since(before: set[psutil.Process]) -> set[psutil.Process]:
+    """The processes that came since `before` and are no business of one that was there already.
+
+    A browser or a server of the whole session may start helpers of its own at any time.
+    """
+    theirs = {child for p in before if p.is_running() for child in descendants(p)}
+    return descendants(psutil.Process()) - before - theirs
 
 
 @pytest.fixture(autouse=True)
@@ -45,9 +61,9 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
 @pytest.fixture(autouse=True)
 def no_process_is_left(home: Home) -> Iterator[None]:
     """Fail the test that leaves a process behind."""
-    before = children()
+    before = descendants(psutil.Process())
     yield
-    until(lambda: children() <= before, "a process is left", 20)
+    until(lambda: not left_since(before), "a process is left", 20)
 
 
 @pytest.fixture(scope="session")

@@ -92,6 +92,8 @@ def test_a_page_is_accessible(pages: Path, name: str, scheme: str, browser: Brow
     context = browser.new_context(color_scheme=scheme)  # type: ignore[arg-type]
     page = context.new_page()
     page.goto((pages / name).as_uri(), wait_until="load")
+    # The theme fades its colours in: half way there is no colour to judge.
+    page.evaluate("Promise.allSettled(document.getAnimations().map(each => each.finished))")
     violations = {v["id"]: v for v in Axe().run(page).response["violations"]}
     context.close()
     found = [

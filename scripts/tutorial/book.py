@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import yaml
 
@@ -55,7 +56,7 @@ def build(
         for stale in (made / ".jupyter_cache", home, made / "html", made / ".doctrees"):
             shutil.rmtree(stale, ignore_errors=True)
     config = made / "_config.yml"
-    config.write_text(yaml.safe_dump(_config(source, execute)), encoding="utf-8")
+    config.write_text(yaml.safe_dump(configuration(source, execute)), encoding="utf-8")
     command = [
         str(Path(sys.executable).with_name("jupyter-book")),
         "build",
@@ -89,7 +90,12 @@ def pages_wanted(source: Path = PROJECT) -> list[str]:
     return [f"{page}.html" for page in [toc["root"], *chapters]]
 
 
-def _config(source: Path, execute: bool) -> dict[str, Any]:
+def configuration(source: Path, execute: bool) -> dict[str, Any]:
+    """Return the settings of the book in the folder `source`, as Jupyter Book reads them.
+
+    `BOOK_URL` in the environment says where the book is published. With `execute` False no notebook
+    is executed.
+    """
     config: dict[str, Any] = yaml.safe_load((source / "_config.yml").read_text(encoding="utf-8"))
     config["execute"]["execute_notebooks"] = "cache" if execute else "off"
     config["execute"]["cache"] = str(source / "_build" / ".jupyter_cache")
@@ -97,6 +103,8 @@ def _config(source: Path, execute: bool) -> dict[str, Any]:
     sphinx["html_static_path"] = [str(source / path) for path in sphinx["html_static_path"]]
     if os.environ.get("BOOK_URL"):
         sphinx["html_baseurl"] = sphinx["ogp_site_url"] = os.environ["BOOK_URL"]
+        # A page that is not there may be asked for at any depth: its links begin at the book's own.
+        sphinx["notfound_urls_prefix"] = urlsplit(os.environ["BOOK_URL"]).path or "/"
     versions = ", ".join(f"{package} {version(package)}" for package in PACKAGES)
     config["html"]["extra_footer"] = (
         f"<p>Verified on {datetime.now(UTC):%Y-%m-%d} with Python {platform.python_version()}, {versions}. "

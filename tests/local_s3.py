@@ -103,11 +103,8 @@ def local_s3(folder: Path) -> Iterator[LocalS3]:
                 time.sleep(0.05)
             yield server
         finally:
-            process.terminate()
-            try:
-                process.wait(SECONDS)
-            finally:
-                process.kill()
+            process.kill()  # there is nothing to keep
+            process.wait(SECONDS)
 
 
 def _answers(server: LocalS3) -> bool:

@@ -24,8 +24,10 @@ SECRET = "wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEY"  # noqa: S105
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[SmallS3]:
+    source.client.cache_clear()
     with small_s3() as server:
         yield server
+    source.client.cache_clear()
 
 
 @pytest.fixture
@@ -40,14 +42,15 @@ def s3(server: SmallS3, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Smal
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
-    connect_anew()
     fresh = SmallS3(url=server.url, body=b"first", version="v1")
     vars(server).update(vars(fresh))
     return server
 
 
-def connect_anew() -> None:
-    """What a start of the app does: read the variables."""
+@pytest.fixture
+def start_anew(s3: SmallS3) -> Iterator[Callable[[], None]]:
+    """Read the AWS_* variables again, as the app does when it starts."""
+    yield source.client.cache_clear
     source.client.cache_clear()
 
 
@@ -169,24 +172,24 @@ def test_a_refusal_says_what_to_do(s3: SmallS3, status: int, code: str, advice: 
 
 
 def test_without_credentials_the_message_names_the_variables(
-    s3: SmallS3, monkeypatch: pytest.MonkeyPatch
+    start_anew: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
-    connect_anew()
+    start_anew()
     assert "AWS_SECRET_ACCESS_KEY" in refusal()
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
-    connect_anew()
+    start_anew()
     assert "AWS_ACCESS_KEY_ID" in refusal()
 
 
 @pytest.mark.parametrize("address", ["nowhere", "http://127.0.0.1:{closed}", "http://[::1"])
 def test_a_wrong_endpoint_is_named_by_its_variable(
-    s3: SmallS3, monkeypatch: pytest.MonkeyPatch, address: str
+    start_anew: Callable[[], None], monkeypatch: pytest.MonkeyPatch, address: str
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         closed = taken.getsockname()[1]
     monkeypatch.setenv("AWS_ENDPOINT_URL", address.format(closed=closed))
-    connect_anew()
+    start_anew()
     assert "AWS_ENDPOINT_URL" in refusal()
 
 

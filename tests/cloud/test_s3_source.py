@@ -8,12 +8,12 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import pandas as pd
 import pytest
 import skops.io
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
+from app.data import read_reviews
 from app.live import Live
 from app.model import Params, train
 from app.model_file import model_digest, save
@@ -48,13 +48,7 @@ def app(server: LocalS3) -> Keys:
 @pytest.fixture(scope="module")
 def models() -> tuple[Pipeline, Pipeline]:
     """Two small models that differ."""
-    rows = [
-        (text.format(word), label, f"F{film}")
-        for film, (good, bad) in enumerate([("great", "dull"), ("warm", "awful"), ("fun", "slow")])
-        for word, label in ((good, "positive"), (bad, "negative"))
-        for text in ("A {} film.", "It is {}!", "How {} it was.", "Simply {}.")
-    ]
-    reviews = pd.DataFrame(rows, columns=["review", "sentiment", "film"])
+    reviews = read_reviews(PROJECT / "data" / "train.csv").head(200)
     return train(reviews), train(reviews, Params(C=1.0))
 
 

@@ -21,16 +21,22 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda number, frame: None)
     signal.signal(signal.SIGINT, lambda number, frame: None)
 
+    let_go = threading.Event()
+
     def hold() -> None:
         with contextlib.suppress(OSError):
             while os.read(0, 4096):
                 pass
+        let_go.set()
         os.killpg(0, signal.SIGTERM)
         time.sleep(PATIENCE)
         os.killpg(0, signal.SIGKILL)
 
-    threading.Thread(target=hold, daemon=True).start()
+    holder = threading.Thread(target=hold, daemon=True)
+    holder.start()
     status = child.wait()
+    if let_go.is_set():
+        holder.join()  # it ends this process with the rest of the group
     return status if status >= 0 else 128 - status
 
 

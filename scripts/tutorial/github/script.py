@@ -47,7 +47,8 @@ def run_command(
         stderr=subprocess.STDOUT,
         start_new_session=True,
     )
-    assert process.stdin and process.stdout  # noqa: S101 - pipes were asked for
+    if process.stdin is None or process.stdout is None:  # they were asked for
+        raise RuntimeError("a process without its pipes")
     how = Ended.WELL
     try:
         with selectors.DefaultSelector() as selector:

@@ -75,6 +75,8 @@ class Transcript:
 
     def say(self, text: str) -> None:
         """Write a line of the runner's own, or of the step, masked."""
+        if self._written > LIMIT:
+            return
         self._write(self._masker.mask(text))
 
     def _write(self, text: str) -> None:

@@ -1,0 +1,154 @@
+"""The bare repository that stands in for the one on GitHub, and its hook."""
+
+import os
+import shlex
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from tutorial.errors import TutorialError
+
+OWNER, NAME = "reader", "workspace"
+DEFAULT_BRANCH = "main"
+WORKFLOWS = ".github/workflows"
+NOTHING = "0" * 40  # the commit of a branch that does not exist
+EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
+SKIP = ("[skip ci]", "[ci skip]", "[no ci]", "[skip actions]", "[actions skip]")
+HOOK = """#!/bin/sh
+# Made by `tutorial`: queues the runs of the workflows that a push selects, and follows them.
+unset GIT_DIR GIT_QUARANTINE_PATH GIT_OBJECT_DIRECTORY GIT_ALTERNATE_OBJECT_DIRECTORIES
+exec {python} -I -m tutorial.github.hook --state {state}
+"""
+SETTINGS = {
+    # A reader's own settings must not keep the hook from running, nor tidy up behind a push.
+    "core.hooksPath": "hooks",
+    "receive.autogc": "false",
+    "gc.auto": "0",
+    # A clone fetches the very commit of its run.
+    "uploadpack.allowAnySHA1InWant": "true",
+}
+
+
+@dataclass(frozen=True)
+class Commit:
+    """What a run says of a commit."""
+
+    sha: str
+    message: str
+    author: str
+    email: str
+    time: str
+
+    @property
+    def title(self) -> str:
+        """The message's first line."""
+        return self.message.strip().split("\n", 1)[0]
+
+    @property
+    def skips(self) -> bool:
+        """Tell whether the message asks GitHub to run nothing."""
+        trailers = self.message.strip().splitlines()[-1:]
+        return any(mark in self.message for mark in SKIP) or trailers in (
+            ["skip-checks: true"],
+            ["skip-checks:true"],
+        )
+
+
+class Repository:
+    """Git, as far as the local GitHub needs it."""
+
+    def __init__(self, state: Path) -> None:
+        self.state = state
+        self.path = state / "repository.git"
+
+    @property
+    def url(self) -> str:
+        """What `git remote add origin` takes."""
+        return self.path.as_uri()
+
+    @property
+    def full_name(self) -> str:
+        """The name as GitHub writes it: OWNER/NAME."""
+        return f"{OWNER}/{NAME}"
+
+    def git(self, *arguments: str) -> bytes:
+        """Run git in the repository and return what it prints; `TutorialError` where it fails."""
+        done = subprocess.run(
+            ["git", *arguments], cwd=self.path, env=clean_environment(), capture_output=True
+        )
+        if done.returncode:
+            words = done.stderr.decode("utf-8", "replace").strip().splitlines()
+            raise TutorialError(
+                f"git {arguments[0]} failed in the local GitHub: {words[-1] if words else 'no reason'}"
+            )
+        return done.stdout
+
+    def exists(self, commit: str) -> bool:
+        """Tell whether a commit, or a branch's name, is there."""
+        command = ["git", "rev-parse", "--quiet", "--verify", f"{commit}^{{commit}}"]
+        done = subprocess.run(command, cwd=self.path, env=clean_environment(), capture_output=True)
+        return done.returncode == 0
+
+    def resolve(self, name: str) -> str:
+        """Return the commit that a name stands for."""
+        return self.git("rev-parse", "--verify", f"{name}^{{commit}}").decode().strip()
+
+    def workflow_files(self, commit: str) -> list[str]:
+        """Return the paths of the workflow files of a commit, sorted."""
+        names = self.git("ls-tree", "-z", "--name-only", commit, f"{WORKFLOWS}/")
+        paths = [name.decode("utf-8", "replace") for name in names.split(b"\0") if name]
+        return sorted(path for path in paths if path.endswith((".yml", ".yaml")))
+
+    def file(self, commit: str, path: str) -> bytes:
+        """Return the content of a file of a commit."""
+        return self.git("cat-file", "blob", f"{commit}:{path}")
+
+    def commit(self, sha: str) -> Commit:
+        """Return what there is to say of a commit."""
+        pattern = "%H%x00%an%x00%ae%x00%cI%x00%B"
+        text = self.git("log", "-1", f"--format={pattern}", sha).decode("utf-8", "replace")
+        found, author, email, time, message = text.split("\0", 4)
+        return Commit(found, message.rstrip("\n"), author, email, time)
+
+    def changed_files(self, before: str, after: str) -> list[str]:
+        """Return the files that differ; for a new branch, since it left the default one."""
+        if before == NOTHING or not self.exists(before):
+            new = self.exists(DEFAULT_BRANCH) and self.resolve(DEFAULT_BRANCH) != after
+            before = self._base(after) if new else EMPTY_TREE
+        names = self.git("diff", "--name-only", "--no-renames", "-z", before, after)
+        return [name.decode("utf-8", "replace") for name in names.split(b"\0") if name]
+
+    def _base(self, after: str) -> str:
+        try:
+            return self.git("merge-base", DEFAULT_BRANCH, after).decode().strip()
+        except TutorialError:
+            return EMPTY_TREE
+
+
+def clean_environment() -> dict[str, str]:
+    """Return our environment without what a git hook, or a person's `-c`, adds to it."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+
+
+def prepare(state: Path) -> Repository:
+    """Make the repository where there is none, (re)write its hook, and return it.
+
+    Safe to call at every start: what was pushed stays.
+    """
+    state.mkdir(parents=True, exist_ok=True)
+    repository = Repository(state)
+    if not (repository.path / "HEAD").exists():
+        repository.path.mkdir(exist_ok=True)
+        repository.git("init", "--quiet", "--bare", f"--initial-branch={DEFAULT_BRANCH}", ".")
+    for name, value in SETTINGS.items():
+        value = str(repository.path / value) if name == "core.hooksPath" else value
+        repository.git("config", name, value)
+    hook = repository.path / "hooks" / "post-receive"
+    hook.parent.mkdir(exist_ok=True)
+    part = hook.with_name(f".post-receive.{os.getpid()}")
+    text = HOOK.format(python=shlex.quote(sys.executable), state=shlex.quote(str(state.resolve())))
+    part.write_text(text, encoding="utf-8")
+    part.chmod(0o755)
+    part.replace(hook)
+    return repository

@@ -42,7 +42,8 @@ def broken_links(source: Path = PROJECT, ignored: Sequence[str] = OWN_MACHINE) -
         done = subprocess.run(command, cwd=source, capture_output=True, text=True)
         answers = Path(made) / "_build" / "html" / "output.json"
         if not answers.is_file():
-            raise TutorialError(f"The book cannot be read: {done.stderr.strip()[-1000:]}")
+            print(done.stderr, file=sys.stderr)
+            raise TutorialError("The book cannot be read: what stopped it stands above.")
         lines = answers.read_text(encoding="utf-8").splitlines()
     links = [json.loads(line) for line in lines]
     return [

@@ -1,0 +1,376 @@
+"""The router of one app: a port of its own, requests held while the dyno starts, Heroku's errors and log lines."""
+
+import asyncio
+import re
+import time
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+from multidict import CIMultiDict
+from yarl import URL
+
+from tutorial.heroku.dynos import DynoDownError, Log, WebDyno
+from tutorial.heroku.tunnel import join
+
+VIA = "1.1 heroku-router"
+# RFC 9110, section 7.6.1, and what else is between two neighbours.
+HOP_BY_HOP = {
+    "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer",
+    "transfer-encoding", "upgrade", "expect",
+}  # fmt: skip
+HANDSHAKE = re.compile(r"sec-websocket-.*", re.IGNORECASE)
+REQUEST_ID = re.compile(r"[A-Za-z0-9-]{20,200}")
+FIRST_BYTE = 30.0  # seconds from the end of a request to the first byte of its answer
+CONNECT = 5.0  # seconds
+RETRY = 0.1  # seconds between two attempts to reach a dyno
+REFUSED = 5.0  # seconds for which a dyno that is up may refuse connections
+PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head><meta charset="utf-8"><title>Application error</title></head>
+<body>
+<h1>Application error</h1>
+<p>The application did not answer. If you are its owner, its log says why.</p>
+</body>
+</html>
+"""
+
+
+@dataclass
+class _Exchange:
+    """A request, and what the log will say of it."""
+
+    request: web.BaseRequest
+    request_id: str
+    began: float = field(default_factory=time.monotonic)
+    connecting: float | None = None
+    connect: float | None = None  # seconds
+    dyno: str = ""
+    answered: tuple[int, int | None] | None = None  # status and bytes, once all has been passed on
+    sent: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def line(self, at: str, status: int, size: int | None, protocol: str = "http") -> str:
+        """Return the router's log line; `at` may carry an error's code and description."""
+        request = self.request
+        connect = "" if self.connect is None else f"{self.connect * 1000:.0f}ms"
+        service = f"{(time.monotonic() - self.began) * 1000:.0f}ms" if self.dyno else ""
+        return (
+            f'at={at} method={request.method} path="{_quoted(request.raw_path)}" '
+            f"host={_quoted(request.host)} request_id={self.request_id} "
+            f'fwd="{_quoted(forwarded_for(request))}" dyno={self.dyno} connect={connect} '
+            f"service={service} status={status} bytes={'' if size is None else size} "
+            f"protocol={protocol}"
+        )
+
+
+class Router:
+    """Takes requests at a port of the loopback interface and passes them to the dyno.
+
+    A request waits `hold` seconds at most for a dyno that starts.
+    """
+
+    def __init__(self, dyno: WebDyno, log: Log, hold: float = 75) -> None:
+        self._dyno = dyno
+        self._log = log
+        self._hold = hold
+        self._runner: web.ServerRunner | None = None
+        self._session: aiohttp.ClientSession | None = None
+        self._port = 0
+
+    async def start(self, port: int) -> int:
+        """Listen at the port, any free one if it is 0, and return it. Raises `OSError` if it is taken."""
+        server = web.Server(self._handle, handler_cancellation=True, auto_decompress=False)
+        runner = web.ServerRunner(server, access_log=None, shutdown_timeout=1)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, "127.0.0.1", port).start()
+        except BaseException:
+            await runner.cleanup()
+            raise
+        trace = aiohttp.TraceConfig()
+        trace.on_connection_create_start.append(_connecting)
+        trace.on_connection_create_end.append(_connected)
+        self._session = aiohttp.ClientSession(
+            # Always a new connection: one that was kept might end just when it is used again.
+            connector=aiohttp.TCPConnector(force_close=True, limit=0),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT),
+            auto_decompress=False,
+            skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
+            trace_configs=[trace],
+            max_line_size=1 << 16,
+            max_field_size=1 << 16,
+        )
+        self._runner = runner
+        self._port = int(runner.addresses[0][1])
+        return self._port
+
+    async def stop(self) -> None:
+        """Stop listening, and cut off who is being answered."""
+        runner, self._runner = self._runner, None
+        session, self._session = self._session, None
+        if runner is not None:
+            await runner.cleanup()
+        if session is not None:
+            await session.close()
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        given = request.headers.get("X-Request-Id", "")
+        exchange = _Exchange(request, given if REQUEST_ID.fullmatch(given) else str(uuid.uuid4()))
+        try:
+            if not request.raw_path.startswith("/"):
+                return web.Response(status=400, text="The router takes paths that begin with /.\n")
+            if request.headers.get("Upgrade", "").lower() == "websocket":
+                return await self._tunnel(exchange)
+            return await self._forward(exchange)
+        except DynoDownError as error:
+            self._log_line(exchange, f'error code={error.code} desc="{error.description}"', 503, 0)
+            return web.Response(
+                status=503,
+                text=PAGE,
+                content_type="text/html",
+                headers={"Cache-Control": "no-cache, no-store"},
+            )
+        except (
+            asyncio.CancelledError,
+            ConnectionError,
+        ):  # the client went away, or the router stops
+            if exchange.answered:
+                self._log_line(exchange, "info", *exchange.answered)
+            else:
+                at = 'warning code=H27 desc="Client Request Interrupted"'
+                self._log_line(exchange, at, 499, None)
+            raise
+
+    def _log_line(
+        self, exchange: _Exchange, at: str, status: int, size: int | None, protocol: str = "http"
+    ) -> None:
+        self._log("heroku", "router", exchange.line(at, status, size, protocol))
+
+    # --- to the dyno
+
+    async def _reach(self, exchange: _Exchange, ask: Any) -> Any:
+        """Return what `ask(URL)` returns once a dyno takes the connection.
+
+        What has not been sent is held for the dyno that comes. A request that can do no harm twice, and to which the
+        old dyno gave no answer when it went away, is sent once more. Raises `DynoDownError`.
+        """
+        request = exchange.request
+        deadline = time.monotonic() + self._hold
+        again = request.method in ("GET", "HEAD") and not request.body_exists
+        refused: tuple[tuple[str, int], float] | None = None
+        while True:
+            address = await self._dyno.address(max(0.0, deadline - time.monotonic()))
+            exchange.dyno = "web.1"
+            host = f"[{address[0]}]" if ":" in address[0] else address[0]
+            try:
+                return await ask(URL(f"http://{host}:{address[1]}{request.raw_path}", encoded=True))
+            except aiohttp.WSServerHandshakeError:
+                raise
+            except aiohttp.ServerTimeoutError:
+                raise DynoDownError("H19", "Backend connection timeout") from None
+            except aiohttp.ClientConnectorError:
+                # Its end is known here a moment before it is known to the dyno.
+                if refused is None or refused[0] != address:
+                    refused = (address, time.monotonic())
+                if time.monotonic() - refused[1] > REFUSED:
+                    raise DynoDownError("H21", "Backend connection refused") from None
+                await asyncio.sleep(RETRY)
+            except aiohttp.ClientConnectionError:
+                if not again or not await self._is_gone(address):
+                    raise DynoDownError("H13", "Connection closed without response") from None
+                again = False
+            except aiohttp.ClientResponseError:
+                raise DynoDownError("H17", "Poorly formatted HTTP response") from None
+
+    async def _is_gone(self, address: tuple[str, int]) -> bool:
+        """Tell whether the dyno that was there has ended: its end is noticed a moment later."""
+        for _ in range(5):
+            with suppress(DynoDownError):
+                if await self._dyno.address(0) == address:
+                    await asyncio.sleep(RETRY)
+                    continue
+            return True
+        return False
+
+    def _headers(self, exchange: _Exchange) -> "CIMultiDict[str]":
+        request = exchange.request
+        headers = _end_to_end(request.headers)
+        headers["X-Forwarded-For"] = forwarded_for(request)
+        headers["X-Forwarded-Proto"] = "http"
+        headers["X-Forwarded-Port"] = str(self._port)
+        headers["X-Request-Id"] = exchange.request_id
+        headers["X-Request-Start"] = str(int(time.time() * 1000))
+        headers["Via"] = ", ".join([*request.headers.getall("Via", []), VIA])
+        return headers
+
+    async def _forward(self, exchange: _Exchange) -> web.StreamResponse:
+        request, session = exchange.request, self._session
+        if session is None:
+            raise DynoDownError("H14", "No web processes running")
+
+        async def body() -> AsyncIterator[bytes]:
+            if request.headers.get("Expect", "").lower() == "100-continue":
+                await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+                request.writer.output_size = 0
+            async for chunk in request.content.iter_any():
+                yield chunk
+            exchange.sent.set()
+
+        async def ask(url: URL) -> aiohttp.ClientResponse:
+            asking = asyncio.ensure_future(
+                session.request(
+                    request.method,
+                    url,
+                    headers=self._headers(exchange),
+                    data=body() if request.body_exists else None,
+                    allow_redirects=False,
+                    trace_request_ctx=exchange,
+                )
+            )
+            sent = asyncio.ensure_future(exchange.sent.wait())
+            try:
+                await asyncio.wait({asking, sent}, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait({asking}, timeout=FIRST_BYTE)
+                if not asking.done():
+                    raise DynoDownError("H12", "Request timeout")
+                return await asking
+            finally:
+                sent.cancel()
+                asking.cancel()
+
+        upstream: aiohttp.ClientResponse = await self._reach(exchange, ask)
+        try:
+            return await self._answer(exchange, upstream)
+        finally:
+            upstream.close()
+
+    async def _answer(
+        self, exchange: _Exchange, upstream: aiohttp.ClientResponse
+    ) -> web.StreamResponse:
+        """Pass the dyno's answer on as it comes."""
+        request = exchange.request
+        headers = _end_to_end(upstream.headers)
+        headers["Via"] = ", ".join([*upstream.headers.getall("Via", []), VIA])
+        response = web.StreamResponse(
+            status=upstream.status, reason=upstream.reason, headers=headers
+        )
+        size = 0
+        await response.prepare(request)
+        while True:
+            try:
+                chunk = await upstream.content.readany()
+            except aiohttp.ClientError:
+                at = 'error code=H18 desc="Server Request Interrupted"'
+                self._log_line(exchange, at, 503, size)
+                _cut_off(request)
+                return response
+            if not chunk:
+                break
+            await response.write(chunk)
+            size += len(chunk)
+            if size == upstream.content_length:
+                # Who has it all may go away before the dyno's connection is seen to end.
+                exchange.answered = (upstream.status, size)
+        await response.write_eof()
+        self._log_line(exchange, "info", upstream.status, size)
+        return response
+
+    async def _tunnel(self, exchange: _Exchange) -> web.StreamResponse:
+        """Connect to the dyno first: the client is promised what the dyno has agreed to."""
+        request, session = exchange.request, self._session
+        if session is None:
+            raise DynoDownError("H14", "No web processes running")
+        offered = request.headers.getall("Sec-WebSocket-Protocol", [])
+        protocols = [name.strip() for names in offered for name in names.split(",") if name.strip()]
+        headers = self._headers(exchange)
+        for name in [name for name in headers if HANDSHAKE.fullmatch(name)]:
+            headers.popall(name, None)
+
+        async def ask(url: URL) -> aiohttp.ClientWebSocketResponse:
+            opening = session.ws_connect(
+                url,
+                protocols=protocols,
+                headers=headers,
+                autoclose=False,
+                autoping=False,
+                max_msg_size=0,
+            )
+            return await asyncio.wait_for(opening, FIRST_BYTE)
+
+        try:
+            dyno: aiohttp.ClientWebSocketResponse = await self._reach(exchange, ask)
+        except aiohttp.WSServerHandshakeError as error:
+            self._log_line(exchange, "info", error.status, 0)
+            return web.Response(status=error.status, text=f"{error.status}\n")
+        except TimeoutError:
+            raise DynoDownError("H12", "Request timeout") from None
+        try:
+            client = web.WebSocketResponse(
+                protocols=[dyno.protocol] if dyno.protocol else [],
+                autoclose=False,
+                autoping=False,
+                compress=False,
+                max_msg_size=0,
+            )
+            await client.prepare(request)
+            exchange.answered = (101, None)
+            ending, by_client = await join(client, dyno)
+        finally:
+            await dyno.close(code=1001)
+        if ending.code is None and not by_client:
+            _cut_off(request)
+        self._log_line(exchange, "info", 101, None)
+        return client
+
+
+def forwarded_for(request: web.BaseRequest) -> str:
+    """Return who asked, after those whom the request itself names."""
+    return ", ".join([*request.headers.getall("X-Forwarded-For", []), request.remote or "unknown"])
+
+
+def _end_to_end(headers: Any) -> "CIMultiDict[str]":
+    """Return the headers that are not between two neighbours alone."""
+    named = {
+        name.strip().lower()
+        for value in headers.getall("Connection", [])
+        for name in value.split(",")
+    }
+    kept: CIMultiDict[str] = CIMultiDict()
+    for name, value in headers.items():
+        if name.lower() not in HOP_BY_HOP | named:
+            kept.add(name, value)
+    return kept
+
+
+def _cut_off(request: web.BaseRequest) -> None:
+    """End the connection so that the client can tell that it was not meant to end here."""
+    if isinstance(request.transport, asyncio.Transport):
+        request.transport.abort()
+
+
+def _quoted(text: str) -> str:
+    return re.sub(r"[\s\"\x00-\x1f\x7f]", lambda match: f"%{ord(match[0]):02X}", text)
+
+
+async def _connecting(
+    session: aiohttp.ClientSession, context: SimpleNamespace, parameters: object
+) -> None:
+    exchange = context.trace_request_ctx
+    if exchange is not None:
+        exchange.connecting = time.monotonic()
+
+
+async def _connected(
+    session: aiohttp.ClientSession, context: SimpleNamespace, parameters: object
+) -> None:
+    exchange = context.trace_request_ctx
+    if exchange is not None:
+        exchange.connect = time.monotonic() - exchange.connecting
+        if not exchange.request.body_exists:
+            exchange.sent.set()

@@ -7,7 +7,8 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -61,9 +62,15 @@ class Site:
             (self.root / name).mkdir()
 
     def remove(self) -> None:
-        """End what the job's steps have left running, and remove the folders."""
+        """End what the job's steps have left running, and remove the folders.
+
+        An environment has thousands of files: they are moved out of the way, and go while the run goes on.
+        """
         end_processes(f"{tracking_prefix(self.state)}{self.run}_{self.job}_")
-        remove_tree(self.root)
+        gone = self.root.with_name(f".gone-{self.root.name}")
+        with contextlib.suppress(OSError):
+            self.root.rename(gone)
+            threading.Thread(target=remove_tree, args=(gone,)).start()
 
     def runner_context(self) -> Strict:
         """Return the context `runner`."""
@@ -148,10 +155,18 @@ def end_processes(prefix: str) -> None:
 
 def remove_tree(folder: Path) -> None:
     """Remove a folder, whatever a step has made of its permissions."""
-    if not folder.exists():
-        return
-    for inner in [folder, *folder.rglob("*")]:
-        if inner.is_dir() and not inner.is_symlink():
+
+    def open_up(function: Callable[..., object], path: str, problem: object) -> None:
+        # What cannot be removed is in a folder that may not be written, or cannot be listed itself.
+        for closed in (Path(path).parent, Path(path)):
             with contextlib.suppress(OSError):
-                inner.chmod(0o700)
-    shutil.rmtree(folder, ignore_errors=True)
+                if not closed.is_symlink():
+                    closed.chmod(0o700)
+        if Path(path).is_dir() and not Path(path).is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            Path(path).unlink(missing_ok=True)
+
+    if folder.exists():
+        with contextlib.suppress(OSError):
+            shutil.rmtree(folder, onerror=open_up)

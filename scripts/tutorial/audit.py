@@ -7,16 +7,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from tutorial.deployed import DeployedApp, Platform
 from tutorial.errors import TutorialError
 from tutorial.home import Home
-from tutorial.serving import running_app
+from tutorial.serving import RunningApp, running_app
 
 
 @dataclass(frozen=True)
 class Witness:
-    """What the audit can ask: the card of the app that is live, or None where none answers."""
+    """What the audit can ask: the card of the app that is live, and the platform that serves it.
+
+    Each is None where nobody answers; without a platform the app is the one that a person started.
+    """
 
     card: dict[str, Any] | None
+    deployed: DeployedApp | None = None
 
 
 @dataclass(frozen=True)
@@ -43,20 +48,32 @@ def _of_the_card(fact: str, why_not: str) -> Callable[[Witness], Said]:
     return ask
 
 
+def _release(witness: Witness) -> Said:
+    """Answer by the platform's own record of the release whose app answers."""
+    if witness.deployed is None:
+        return None, "no platform keeps releases"
+    if witness.card is None:
+        return None, "a release is current, and its app does not answer"
+    return witness.deployed.who, f"GET /apps/{witness.deployed.name}/releases: current"
+
+
+def _model(witness: Witness) -> Said:
+    """Answer by the version that the source keeps, with the digest of what was loaded from it."""
+    version, why_not = _of_the_card("version", "a file: any other may have taken its name")(witness)
+    if witness.card is None or version is None:
+        return None, why_not
+    digest = str(witness.card["digest"])[:12]
+    return f"model {digest}, version {version} of {witness.card['uri']}", "GET /model: version"
+
+
 def _nowhere(why_not: str) -> Callable[[Witness], Said]:
     """Say why there is nobody to ask yet: the milestone that brings the witness replaces this."""
     return lambda witness: (None, why_not)
 
 
 QUESTIONS: list[tuple[str, Callable[[Witness], Said]]] = [
-    (
-        "What is live, since when, released by whom?",
-        _nowhere("no platform keeps releases"),
-    ),
-    (
-        "Which model is it?",
-        _of_the_card("version", "a file: any other may have taken its name"),
-    ),
+    ("What is live, since when, released by whom?", _release),
+    ("Which model is it?", _model),
     ("Which data trained it?", _of_the_card("data", "no record of the training")),
     ("Which code trained it?", _of_the_card("code", "no record of the training")),
     (
@@ -67,16 +84,24 @@ QUESTIONS: list[tuple[str, Callable[[Witness], Said]]] = [
     ("Who reviewed the change?", _nowhere("no review took place")),
     (
         "How do we go back, and how long did it take?",
-        _nowhere("no former release is kept"),
+        _nowhere("no way back was ever taken and timed"),
     ),
 ]
 
 
+def _witness(home: Home) -> Witness:
+    try:
+        deployed = Platform(home).deployed()
+    except TutorialError:
+        deployed = None
+    app = RunningApp(deployed.web_url, home) if deployed else running_app(home)
+    try:
+        return Witness(app.card() if app else None, deployed)
+    except TutorialError:
+        return Witness(None, deployed)
+
+
 def audit(home: Home) -> list[Answer]:
     """Put the eight questions to the running system."""
-    app = running_app(home)
-    try:
-        witness = Witness(app.card() if app else None)
-    except TutorialError:
-        witness = Witness(None)
+    witness = _witness(home)
     return [Answer(question, *ask(witness)) for question, ask in QUESTIONS]

@@ -14,8 +14,9 @@ from urllib.parse import urlsplit
 
 import yaml
 
+from tutorial import cloud
 from tutorial.errors import TutorialError
-from tutorial.home import PROJECT
+from tutorial.home import PROJECT, Home
 
 # What a notebook's outputs depend on, other than its own cells: a change of it executes all anew.
 INPUTS = ("app", "scripts", "data", ".streamlit", "uv.lock")
@@ -69,9 +70,11 @@ def build(
         "CORPORA_CACHE": str(home / "corpora"),
     }
     output = subprocess.DEVNULL if quiet else None
-    if subprocess.run(
-        command, env=environment, cwd=source, stdout=output, stderr=output
-    ).returncode:
+    try:
+        done = subprocess.run(command, env=environment, cwd=source, stdout=output, stderr=output)
+    finally:
+        cloud.down(Home(home, home / "workspace"))  # which the notebooks brought up
+    if done.returncode:
         raise TutorialError("The book was not built: what stopped it stands above.")
     pages = made / "html"
     missing = [name for name in pages_wanted(source) if not (pages / name).is_file()]

@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from tutorial import cloud
 from tutorial import run as running
 from tutorial.audit import audit as ask_audit
 from tutorial.checks import CHECKS, run_checks
@@ -57,6 +58,58 @@ def start() -> None:
     from tutorial.start import start as start_jupyter
 
     sys.exit(start_jupyter(Home.current(), out))
+
+
+@app.command()
+def up() -> None:
+    """Start the local cloud; what it kept is there again."""
+    out.print(services_table(cloud.up(Home.current(), err.print)))
+
+
+@app.command()
+def down() -> None:
+    """Stop the local cloud; what is in it stays."""
+    cloud.down(Home.current())
+    out.print("The local cloud is down; what is in it stays.")
+
+
+@app.command()
+def status(as_json: JSON = False) -> None:
+    """Say which services of the local cloud run, and where."""
+    states = cloud.status(Home.current())
+    if as_json:
+        print_json({"services": [asdict(state) for state in states]})
+    elif states:
+        out.print(services_table(states))
+    else:
+        out.print("The local cloud never was up here: `tutorial up` starts it.")
+
+
+@app.command()
+def logs(
+    service: Annotated[str | None, typer.Argument(help="Its name; all if none.")] = None,
+    lines: Annotated[int, typer.Option(min=1, help="The last so many of each.")] = 20,
+) -> None:
+    """Show what the services of the local cloud say."""
+    home = Home.current()
+    names = [state.name for state in cloud.status(home)]
+    if service is not None and service not in names:
+        known = ", ".join(names) or "none, for the local cloud never was up here"
+        raise TutorialError(f"There is no service {service}: choose from {known}.")
+    for name in [service] if service else names:
+        log = cloud.log_of(home, name)
+        said = log.read_text("utf-8", "replace").splitlines() if log.is_file() else []
+        for line in said[-lines:] or ["it said nothing"]:
+            out.print(f"{name}: {line}", markup=False, soft_wrap=True)
+
+
+def services_table(states: list[cloud.ServiceState]) -> Table:
+    """Return the services as a table for a terminal."""
+    table = Table("", "Service", "State", "Address")
+    for state in states:
+        mark = "[green]✓[/]" if state.state == "running" else "[red]✗[/]"
+        table.add_row(mark, state.name, state.state, state.url)
+    return table
 
 
 @app.command()

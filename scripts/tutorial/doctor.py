@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from tutorial import cloud
 from tutorial.errors import TutorialError
 from tutorial.home import Home
 from tutorial.screenshot import find_browser
@@ -33,6 +34,7 @@ def look_around(home: Home) -> list[Finding]:
         _port,
         _browser,
         _workspace,
+        _cloud,
     ]
     return [look(home) for look in looks]
 
@@ -91,3 +93,14 @@ def _workspace(home: Home) -> Finding:
         return Finding("workspace", False, f"{home.workspace} is not ours: move it away")
     done = [tag for tag in workspace.git("tag", "--list", "milestone-*").splitlines() if tag]
     return Finding("workspace", True, f"at {done[-1]}" if done else "begun")
+
+
+def _cloud(home: Home) -> Finding:
+    states = cloud.status(home)
+    if not states:
+        return Finding("local cloud", True, "none yet: milestone 1 starts it")
+    failed = [state.name for state in states if state.state == "failed"]
+    if failed:
+        return Finding("local cloud", False, f"{failed[0]} fails: see `tutorial logs {failed[0]}`")
+    said = ", ".join(f"{state.name} {state.state} at {state.url}" for state in states)
+    return Finding("local cloud", True, said)

@@ -1,9 +1,22 @@
 """The checkers of the exercises. Each returns a sentence of praise or raises `TutorialError` with a hint."""
 
-from collections.abc import Callable
+import json
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
+from botocore.exceptions import ClientError
+from docker.utils import exclude_paths
+
+from tutorial.cloud import client, profile_keys
+from tutorial.deployed import Platform, live_app
 from tutorial.errors import TutorialError
 from tutorial.home import Home
+
+if TYPE_CHECKING:
+    from types_boto3_iam import IAMClient
+    from types_boto3_s3 import S3Client
 
 
 def fool_the_model(
@@ -39,7 +52,97 @@ def how_many_reviews(home: Home, rows: int) -> str:
     return f"About {needed} reviews: four times as many for half the width."
 
 
+def let_one_file_in(home: Home, lines: str) -> str:
+    """Lines for .dockerignore that let data/DATASHEET.md into the image, and nothing else of data/."""
+    patterns = (home.workspace / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    before, after = (
+        {
+            path
+            for path in exclude_paths(str(home.workspace), wanted)
+            if (home.workspace / path).is_file()
+        }
+        for wanted in (patterns, [*patterns, *lines.split("\n")])
+    )
+    if "data/DATASHEET.md" not in after:
+        raise TutorialError("data/DATASHEET.md does not get in. An exception begins with `!`.")
+    if before - after:
+        raise TutorialError(f"{min(before - after)} got in before and does not now.")
+    more = after - before - {"data/DATASHEET.md"}
+    if more:
+        raise TutorialError(f"{min(more)} gets in, too: name the one file.")
+    return "One more file goes into the image, and no test data."
+
+
+def go_back(home: Home) -> str:
+    """The newest release is a rollback, and its app answers."""
+    newest = Platform(home).get("/releases")[-1]
+    if not newest["description"].startswith("Rollback"):
+        raise TutorialError(
+            f"The newest release is v{newest['version']}, {newest['description']!r}: POST to the app's "
+            "releases makes one that goes back."
+        )
+    live_app(home).wait_until(lambda card: card["status"] == "serving")
+    return f"v{newest['version']} is live: {newest['description']}."
+
+
+@contextmanager
+def _somebody(home: Home, policy: str) -> "Iterator[S3Client]":
+    """Give an S3 client of a user who has this policy and is gone in the end."""
+    iam: IAMClient = client(home, "iam", *profile_keys(home, "admin"))
+    name = f"exercise-{uuid.uuid4().hex[:8]}"
+    iam.create_user(UserName=name)
+    try:
+        iam.put_user_policy(UserName=name, PolicyName="mine", PolicyDocument=policy)
+        made = iam.create_access_key(UserName=name)["AccessKey"]
+        yield client(home, "s3", made["AccessKeyId"], made["SecretAccessKey"])
+        iam.delete_access_key(UserName=name, AccessKeyId=made["AccessKeyId"])
+        iam.delete_user_policy(UserName=name, PolicyName="mine")
+    finally:
+        iam.delete_user(UserName=name)
+
+
+def one_key(home: Home, policy: str, bucket: str) -> str:
+    """A policy under which one model can be read, and nothing else; tried by a user who has it."""
+    try:
+        json.loads(policy)
+    except ValueError as error:
+        raise TutorialError(f"That is not JSON: {error}.") from None
+    wanted, other = "models/sentiment.skops", "models/half.skops"
+    admin: S3Client = client(home, "s3", *profile_keys(home, "admin"))
+    admin.put_object(Bucket=bucket, Key=other, Body=b"not for the app")
+    with _somebody(home, policy) as somebody:
+        read = {}
+        for key in (wanted, other):
+            try:
+                somebody.get_object(Bucket=bucket, Key=key)
+                read[key] = True
+            except ClientError:
+                read[key] = False
+    admin.delete_object(Bucket=bucket, Key=other)
+    if not read[wanted]:
+        raise TutorialError(f"With your policy nobody can read {wanted}, and the app must.")
+    if read[other]:
+        raise TutorialError(f"With your policy the app can read {other}, too.")
+    return f"{wanted} can be read, {other} cannot."
+
+
+def undo_a_deletion(home: Home, bucket: str) -> str:
+    """The model is there again, and no delete marker is left."""
+    admin: S3Client = client(home, "s3", *profile_keys(home, "admin"))
+    listed = admin.list_object_versions(Bucket=bucket, Prefix="models/sentiment.skops")
+    if any(marker["IsLatest"] for marker in listed.get("DeleteMarkers", [])):
+        raise TutorialError("A delete marker is on top still.")
+    latest = [version for version in listed.get("Versions", []) if version["IsLatest"]]
+    if not latest:
+        raise TutorialError("There is no version of the model left: upload it again.")
+    return f"Version {latest[0]['VersionId']} is current again."
+
+
 EXERCISES: dict[str, Callable[..., str]] = {
     "fool the model": fool_the_model,
     "how many reviews": how_many_reviews,
+    "let one file in": let_one_file_in,
+    "go back": go_back,
+    "one key": one_key,
+    "undo a deletion": undo_a_deletion,
 }

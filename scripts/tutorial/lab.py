@@ -18,9 +18,11 @@ from IPython.core.getipython import get_ipython
 from IPython.core.magics.osm import OSMagics
 from IPython.display import HTML, Image, Markdown, display
 
+from tutorial import cloud
 from tutorial.audit import Answer
 from tutorial.audit import audit as ask_audit
 from tutorial.checks import Result, run_checks
+from tutorial.deployed import live_app
 from tutorial.errors import TutorialError
 from tutorial.exercises import EXERCISES
 from tutorial.given import give_file, key_lines
@@ -33,6 +35,7 @@ from tutorial.workspace import Workspace
 if TYPE_CHECKING:
     import pandas as pd
 
+FIRST_WITH_CLOUD = 1
 home = Home.current()
 _begun: int | None = None
 
@@ -41,7 +44,7 @@ def begin(number: int) -> None:
     """Get the workspace ready for a milestone and make it the working folder.
 
     Work that is not committed is kept on a branch `yours/<time>`. If an earlier milestone was never
-    finished here, its notebook is executed first.
+    finished here, its notebook is executed first. From milestone 1 on the local cloud is brought up.
     """
     global _begun
     title = milestone_of(number).title
@@ -62,6 +65,8 @@ def begin(number: int) -> None:
     tools = str(Path(sys.executable).parent)
     if os.environ["PATH"].split(os.pathsep)[0] != tools:
         os.environ["PATH"] = os.pathsep.join([tools, os.environ["PATH"]])
+    if number >= FIRST_WITH_CLOUD:
+        _enter_cloud()
     _guard_cells()
     _begun = number
     print(f"Milestone {number}: {title}. You are in workspace/.")
@@ -88,6 +93,13 @@ def _catch_up(workspace: Workspace, behind: list[int]) -> None:
         print(lines[-1])
     if process.wait():
         raise TutorialError(lines[-1] if lines else "Catching up failed: try `tutorial doctor`.")
+
+
+def _enter_cloud() -> None:
+    """Bring the local cloud up, and let this kernel's tools know where it is and by which keys."""
+    for service in cloud.up(home, say=lambda line: None):
+        print(f"{service.name} is {service.state}: {service.url}")
+    os.environ.update(cloud.environment(home))
 
 
 def _guard_cells() -> None:
@@ -144,6 +156,19 @@ def serve() -> RunningApp:
 
 
 _served: list[RunningApp] = []
+
+
+def live() -> RunningApp:
+    """Return the deployed app, at its public address on the platform."""
+    return live_app(home)
+
+
+def keep_profile(profile: str, access_key: dict[str, Any]) -> None:
+    """Keep what IAM's `create_access_key` returned where AWS's tools look for it; print its id alone."""
+    cloud.keep_profile(
+        home, profile, str(access_key["AccessKeyId"]), str(access_key["SecretAccessKey"])
+    )
+    print(f"The keys of {profile} are kept as AWS_PROFILE={profile}.")
 
 
 def look(app: RunningApp, review: str | None = None, alt: str = "The app's page") -> None:
@@ -247,6 +272,8 @@ __all__ = [
     "commit",
     "exercise",
     "give",
+    "keep_profile",
+    "live",
     "look",
     "running_app",
     "serve",

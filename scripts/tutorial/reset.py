@@ -4,6 +4,7 @@ import shutil
 from datetime import datetime
 from pathlib import Path
 
+from tutorial import cloud
 from tutorial.errors import TutorialError
 from tutorial.home import Home
 from tutorial.serving import running_app
@@ -33,10 +34,11 @@ def reset(home: Home, to: int | None = None) -> str:
         workspace.go_back_to(f"milestone-{to}")
         saved = f"; uncommitted work is on {kept}" if kept else ""
         return f"The workspace is as milestone {to} left it (it was at {former}{saved})."
+    cloud.down(home)
     place = _free_name(home)
     place.parent.mkdir(parents=True, exist_ok=True)
     shutil.move(home.workspace, place)
-    for leftover in ("executed", "scratch"):
+    for leftover in ("cloud", "executed", "scratch"):
         shutil.rmtree(home.root / leftover, ignore_errors=True)
     for record in home.root.glob("*.json"):
         record.unlink()

@@ -19,6 +19,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from tutorial import cloud
 from tutorial.errors import TutorialError
 from tutorial.execution import execute
 from tutorial.home import Home
@@ -38,9 +39,13 @@ class Outcome:
 
 @contextmanager
 def fresh_home() -> Iterator[Home]:
-    """Give a new empty home, removed at the end if all went well."""
+    """Give a new empty home, removed at the end if all went well; its cloud is taken down in any case."""
     root = Path(tempfile.mkdtemp(prefix="tutorial-"))
-    yield Home(root, root / "workspace")
+    home = Home(root, root / "workspace")
+    try:
+        yield home
+    finally:
+        cloud.down(home)
     shutil.rmtree(root)
 
 

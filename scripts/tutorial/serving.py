@@ -5,7 +5,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -59,6 +59,21 @@ class RunningApp:
                     f"The app at {self.url} does not answer: start it again."
                 ) from None
             time.sleep(0.1)
+
+    def wait_until(
+        self, condition: Callable[[dict[str, Any]], object], seconds: float = PATIENCE
+    ) -> dict[str, Any]:
+        """Ask `GET /model` again and again, and return the first card that meets the condition.
+
+        Raises `TutorialError` when time is up, with the problem that the last card tells of.
+        """
+        deadline = time.monotonic() + seconds
+        while not condition(card := self.card()):
+            if time.monotonic() > deadline:
+                problem = card.get("problem") or "its card tells of no problem"
+                raise TutorialError(f"In {seconds:g} s the app did not get there: {problem}")
+            time.sleep(0.1)
+        return card
 
     def stop(self) -> None:
         """Let go of the leash and wait until the app has ended."""

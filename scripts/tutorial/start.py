@@ -13,6 +13,7 @@ from types import FrameType
 
 from rich.console import Console
 
+from tutorial import cloud
 from tutorial.errors import TutorialError
 from tutorial.home import PROJECT, Home
 from tutorial.milestones import all_milestones
@@ -32,7 +33,17 @@ def has_screen() -> bool:
 
 
 def start(home: Home, console: Console) -> int:
-    """Run JupyterLab until it is stopped (Ctrl+C, or SIGTERM); return its exit status."""
+    """Run the local cloud and JupyterLab until it is stopped (Ctrl+C, or SIGTERM); return its exit status."""
+    console.print("The local cloud, which the notebooks use from milestone 1 on:")
+    try:
+        for service in cloud.up(home, say=lambda line: None):
+            console.print(f"  {service.name:<8} {service.url}", soft_wrap=True)
+        return _run_jupyter(home, console)
+    finally:
+        cloud.down(home)
+
+
+def _run_jupyter(home: Home, console: Console) -> int:
     first = all_milestones()[0].notebook.relative_to(PROJECT).as_posix()
     runtime = home.root / "jupyter"
     runtime.mkdir(parents=True, exist_ok=True)
@@ -73,7 +84,8 @@ def start(home: Home, console: Console) -> int:
     console.print("JupyterLab is up. Its address, first notebook opened, is:")
     console.print(f"\n  {address}\n", soft_wrap=True, highlight=False)
     console.print(
-        "The app gets an address of its own (port 8501 if free) when notebook 00 starts it."
+        "The app gets an address of its own (port 8501 if free) when notebook 00 starts it, and "
+        "another one from the platform in milestone 1.",
     )
     if has_screen():
         webbrowser.open(address)

@@ -1,51 +1,11 @@
-"""Does what a milestone built hold? Each item probes the real thing and carries a hint for when it does not."""
+"""Milestone 0: an app, a model that is better than a coin, a loader that takes nothing foreign."""
 
 import csv
-import json
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
 
 import requests
 
+from tutorial.checks.items import Item, Probe
 from tutorial.errors import TutorialError
-from tutorial.home import Home
-from tutorial.processes import run_in_workspace
-from tutorial.serving import RunningApp, app_to_ask
-
-
-@dataclass(frozen=True)
-class Probe:
-    """What an item may ask: the home, the app that runs in it, and its model."""
-
-    home: Home
-    app: RunningApp
-
-    @cached_property
-    def model(self) -> dict[str, Any]:
-        """What `tutorial.model_probe` says, asked once for all items."""
-        said: dict[str, Any] = json.loads(run_in_workspace(self.home, "tutorial.model_probe"))
-        return said
-
-
-@dataclass(frozen=True)
-class Item:
-    """One thing that must hold. `probe` returns what it saw, or raises `TutorialError`."""
-
-    claim: str
-    hint: str
-    probe: Callable[[Probe], str]
-
-
-@dataclass(frozen=True)
-class Result:
-    """What an item's probe said: `seen` is the evidence, or what is wrong."""
-
-    claim: str
-    passed: bool
-    seen: str
-    hint: str
 
 
 def the_page_answers(probe: Probe) -> str:
@@ -110,45 +70,30 @@ def a_foreign_file_is_refused(probe: Probe) -> str:
     return "a broken file is refused with a sentence"
 
 
-CHECKS: dict[int, list[Item]] = {
-    0: [
-        Item(
-            "The page answers",
-            "Run the cell with lab.serve() again, and read what it prints.",
-            the_page_answers,
-        ),
-        Item(
-            "The model in service predicts its own example",
-            "Train and save the model again; MODEL_URI must name the file.",
-            the_model_predicts_its_example,
-        ),
-        Item(
-            "No film is in both training and test set",
-            "Run the cell that gives data/train.csv and data/test.csv again.",
-            no_film_is_in_both,
-        ),
-        Item(
-            "The model beats a coin on films it never saw",
-            "Train on data/train.csv, all of it, with the parameters as given.",
-            the_model_beats_a_coin,
-        ),
-        Item(
-            "A file that is no model is refused",
-            "Run the cell that gives app/model_file.py again.",
-            a_foreign_file_is_refused,
-        ),
-    ]
-}
-
-
-def run_checks(milestone: int, home: Home) -> list[Result]:
-    """Probe every item of a milestone. Raises `TutorialError` only where there is no app to ask."""
-    results = []
-    with app_to_ask(home) as app:
-        probe = Probe(home, app)
-        for item in CHECKS[milestone]:
-            try:
-                results.append(Result(item.claim, True, item.probe(probe), item.hint))
-            except TutorialError as error:
-                results.append(Result(item.claim, False, str(error), item.hint))
-    return results
+ITEMS = [
+    Item(
+        "The page answers",
+        "Run the cell with lab.serve() again, and read what it prints.",
+        the_page_answers,
+    ),
+    Item(
+        "The model in service predicts its own example",
+        "Train and save the model again; MODEL_URI must name the file.",
+        the_model_predicts_its_example,
+    ),
+    Item(
+        "No film is in both training and test set",
+        "Run the cell that gives data/train.csv and data/test.csv again.",
+        no_film_is_in_both,
+    ),
+    Item(
+        "The model beats a coin on films it never saw",
+        "Train on data/train.csv, all of it, with the parameters as given.",
+        the_model_beats_a_coin,
+    ),
+    Item(
+        "A file that is no model is refused",
+        "Run the cell that gives app/model_file.py again.",
+        a_foreign_file_is_refused,
+    ),
+]

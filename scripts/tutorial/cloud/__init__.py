@@ -1,0 +1,16 @@
+"""The local cloud: services on this machine that stand in for AWS, Heroku and GitHub."""
+
+from tutorial.cloud.access import client, environment, keep_profile, profile_keys
+from tutorial.cloud.supervision import ServiceState, down, log_of, status, up
+
+__all__ = [
+    "ServiceState",
+    "client",
+    "down",
+    "environment",
+    "keep_profile",
+    "log_of",
+    "profile_keys",
+    "status",
+    "up",
+]

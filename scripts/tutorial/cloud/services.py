@@ -1,0 +1,111 @@
+"""What the local cloud is made of: each service's command, settings, port and health check."""
+
+import os
+import secrets
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tutorial.cloud.s3 import HEALTH
+from tutorial.home import Home
+from tutorial.serving import free_port
+
+REGION = "eu-west-1"
+MARK = "TUTORIAL_SERVICE"  # names the home in the environment of every process of its services
+RECORD = "cloud"
+
+
+@dataclass(frozen=True)
+class Service:
+    """One supervised process. `health` is the path that answers 200 once it can be used."""
+
+    name: str
+    port: int
+    health: str
+    command: list[str]
+    environment: dict[str, str]
+
+    @property
+    def url(self) -> str:
+        """Where it answers, on this machine alone."""
+        return f"http://127.0.0.1:{self.port}"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a home's cloud was given once: a port for each service, and the secrets they were made with."""
+
+    ports: dict[str, int]
+    root_key: str
+    heroku_key: str
+
+
+PORTS = {"s3": 4566, "heroku": 5090}
+
+
+def folder_of(home: Home) -> Path:
+    """Return the folder of everything that the cloud keeps."""
+    return home.root / "cloud"
+
+
+def setting(home: Home) -> Setting | None:
+    """Return what this home's cloud was given, or None where it never was up (a copied home's never was)."""
+    record = home.recall(RECORD)
+    if record is None or record.pop("home", None) != str(home.root):
+        return None
+    return Setting(**record)
+
+
+def new_setting(home: Home, is_ours: Callable[[int], bool]) -> Setting:
+    """Keep and return the home's setting: what it had, with another port where somebody took one.
+
+    `is_ours` tells whether it is this home's own service that listens at a port.
+    """
+    former = setting(home)
+    ports: dict[str, int] = {}
+    for name, usual in PORTS.items():
+        port = former.ports.get(name, usual) if former else usual
+        ports[name] = port if is_ours(port) else free_port(port)
+    made: dict[str, Any] = {
+        "ports": ports,
+        # Twelve digits, as an account's number has: MiniStack's own way to make its first user.
+        "root_key": former.root_key if former else str(10**11 + secrets.randbelow(9 * 10**11)),
+        "heroku_key": former.heroku_key if former else secrets.token_urlsafe(32),
+    }
+    home.record(RECORD, made | {"home": str(home.root)})
+    return Setting(**made)
+
+
+def services(home: Home, given: Setting) -> list[Service]:
+    """Return the services of a home's cloud, in the order in which they are shown."""
+    state = folder_of(home)
+    # What a service may know of the reader's environment: where things are, and no secret.
+    plain = {k: os.environ[k] for k in ("PATH", "HOME", "LANG", "UV_CACHE_DIR") if k in os.environ}
+    common = {**plain, MARK: str(home.root), "PYTHONUNBUFFERED": "1"}
+    return [
+        Service(
+            "s3",
+            given.ports["s3"],
+            HEALTH,
+            [sys.executable, "-m", "tutorial.cloud.s3"],
+            common
+            | {
+                "S3_PORT": str(given.ports["s3"]),
+                "S3_FOLDER": str(state / "s3"),
+                "S3_ROOT_KEY": given.root_key,
+                "AWS_DEFAULT_REGION": REGION,
+            },
+        ),
+        Service(
+            "heroku",
+            given.ports["heroku"],
+            "/_health",
+            [
+                *(sys.executable, "-m", "tutorial.heroku"),
+                *("--port", str(given.ports["heroku"]), "--state", str(state / "heroku")),
+            ],
+            common | {"HEROKU_API_KEY": given.heroku_key},
+        ),
+    ]

@@ -1,4 +1,4 @@
-"""S3 and IAM on a free port of this machine, for tests: signatures and policies are enforced."""
+"""The local cloud's S3 and IAM alone, on a free port: signatures and policies are enforced."""
 
 import json
 import os
@@ -16,12 +16,13 @@ import boto3
 import requests
 from botocore.config import Config
 
+from tutorial.cloud.s3 import HEALTH
 from tutorial.home import PROJECT
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
-ROOT = ("123456789012", "whatever it is")  # MiniStack takes any secret of an account's own key
+ROOT = ("123456789012", "whatever it is")  # S3 here takes any secret of the root key
 REGION = "eu-west-1"
 SECONDS = 60
 
@@ -87,19 +88,17 @@ def local_s3(folder: Path) -> Iterator[LocalS3]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     server = LocalS3(f"http://127.0.0.1:{port}", folder)
-    settings = {"BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(port), "AUTH": "true"}
-    settings |= {"S3_PERSIST": "0", "PERSIST_STATE": "0"}
-    settings |= {"STATE_DIR": str(folder / "state"), "S3_DATA_DIR": str(folder / "data")}
+    settings = {"S3_PORT": str(port), "S3_FOLDER": str(folder), "S3_ROOT_KEY": ROOT[0]}
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "ministack"],
+            [sys.executable, "-m", "tutorial.cloud.s3"],
             **{"cwd": folder, "env": {**os.environ, **settings}, "stdout": log, "stderr": log},
         )
         try:
             deadline = time.monotonic() + SECONDS
             while not _answers(server):
                 assert process.poll() is None, (folder / "log").read_text()
-                assert time.monotonic() < deadline, "MiniStack does not answer"
+                assert time.monotonic() < deadline, "S3 does not answer"
                 time.sleep(0.05)
             yield server
         finally:
@@ -109,6 +108,6 @@ def local_s3(folder: Path) -> Iterator[LocalS3]:
 
 def _answers(server: LocalS3) -> bool:
     try:
-        return requests.get(f"{server.url}/_ministack/health", timeout=5).ok
+        return requests.get(server.url + HEALTH, timeout=5).ok
     except requests.ConnectionError:
         return False

@@ -28,8 +28,8 @@ DOWNLOAD = "actions/download-artifact@3e5f45b2cfb9172054b4087a40e8e0b5a5461e7c"
 
 def workflow(steps: str, name: str = "Test", extra: str = "", job: str = "") -> str:
     """A workflow that every push starts, with one job `one` of these steps."""
-    head = f"name: {name}\non: push\n{dedent(extra)}jobs:\n  one:\n    runs-on: ubuntu-latest\n"
-    return head + indent(dedent(job), "    ") + "    steps:\n" + indent(dedent(steps), "      ")
+    head = f"name: {name}\non: push\n{dedent(extra)}\njobs:\n  one:\n    runs-on: ubuntu-latest\n"
+    return head + indent(dedent(job), "    ") + "\n    steps:\n" + indent(dedent(steps), "      ")
 
 
 class Rehearsal:
@@ -72,7 +72,9 @@ class Rehearsal:
         change = RefChange(before, self.repository.resolve(ref), ref)
         return queue_push(self.store, self.repository, change)
 
-    def run(self, files: dict[str, str], cancelled: threading.Event | None = None) -> dict[str, Any]:
+    def run(
+        self, files: dict[str, str], cancelled: threading.Event | None = None
+    ) -> dict[str, Any]:
         """Commit files, execute the one run that this queues in this process, and return its details."""
         self.commit(files)
         (identity,) = self.receive().runs

@@ -136,7 +136,7 @@ CASES = [
     ("toJSON('a\"b')", '"a\\"b"'),
     ("toJSON(fromJSON('{\"a\":[1,2.5]}'))", '{\n  "a": [\n    1,\n    2.5\n  ]\n}'),
     ("toJSON(null)", "null"),
-    ("fromJSON('{\"a\": {\"b\": false}}').a.b", False),
+    ('fromJSON(\'{"a": {"b": false}}\').a.b', False),
     ("fromJSON('3')", 3),
     ("success()", True),
     ("failure()", False),
@@ -264,10 +264,11 @@ def test_a_context_that_is_wholly_known_refuses_other_properties() -> None:
         template.text(scope)
 
 
-atoms = st.sampled_from(
-    ["null", "true", "''", "'a'", "'{0}'", "'['", "NaN", "-1", "1e400", "github", "env.x", "steps"]
-    + ["github.event.labels", "github.event.labels.*", "github.event", "fromJSON('[[1]]')"]
-)
+ATOMS = """
+null true '' 'a' '{0}' '[' NaN -1 1e400 github env.x steps github.event.labels github.event.labels.*
+github.event fromJSON('[[1]]')
+"""
+atoms = st.sampled_from(ATOMS.split())
 expressions = st.recursive(
     atoms,
     lambda inner: st.one_of(

@@ -9,6 +9,12 @@ import yaml
 from tutorial.errors import TutorialError
 from tutorial.github.coercion import Value
 
+OPENING = (
+    *(yaml.FlowSequenceStartToken, yaml.FlowMappingStartToken),
+    *(yaml.BlockSequenceStartToken, yaml.BlockMappingStartToken),
+)
+CLOSING = (yaml.FlowSequenceEndToken, yaml.FlowMappingEndToken, yaml.BlockEndToken)
+DEEPEST = 50  # levels
 LARGEST = 512 * 1024  # bytes; GitHub reads no larger workflow
 NUMBER = re.compile(r"[-+]?(?:0o[0-7]+|0x[0-9a-fA-F]+|(?:\.\d+|\d+(?:\.\d*)?)(?:[eE][-+]?\d+)?)")
 NULL = ("", "~", "null", "Null", "NULL")
@@ -153,10 +159,7 @@ def read(content: bytes, file: str) -> Part:
         line = content[: error.start].count(b"\n") + 1
         raise Place(file, line).error("the file is not UTF-8: save it as UTF-8.") from None
     try:
-        for token in yaml.scan(text, Loader=yaml.SafeLoader):
-            if isinstance(token, yaml.AliasToken):
-                line = token.start_mark.line + 1
-                raise Place(file, line).error("aliases are not supported: write the value out.")
+        _refuse_by_tokens(text, file)
         node = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -172,3 +175,15 @@ def read(content: bytes, file: str) -> Part:
     if node is None:
         raise start.error("the file is empty: a workflow has `on` and `jobs`.")
     return Part(node, file, "the workflow")
+
+
+def _refuse_by_tokens(text: str, file: str) -> None:
+    """Refuse aliases, and what is nested so deeply that reading it would take for ever."""
+    depth = 0
+    for token in yaml.scan(text, Loader=yaml.SafeLoader):
+        place = Place(file, token.start_mark.line + 1)
+        if isinstance(token, yaml.AliasToken):
+            raise place.error("aliases are not supported: write the value out.")
+        depth += isinstance(token, OPENING) - isinstance(token, CLOSING)
+        if depth > DEEPEST:
+            raise place.error("not valid YAML for a workflow: it is nested too deeply.")

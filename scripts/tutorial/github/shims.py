@@ -40,10 +40,10 @@ class Call:
         return default if not value else value == "true"
 
     def inside(self, path: str) -> Path:
-        """Return a path below the workspace; one that leads out is an error."""
+        """Return a path, from the workspace; one outside the job's own folders is an error."""
         folder = (self.site.workspace / path).resolve()
-        if not folder.is_relative_to(self.site.workspace.resolve()):
-            raise ActionError(f"The path {path!r} leaves the workspace.")
+        if not folder.is_relative_to(self.site.root.resolve()):
+            raise ActionError(f"The path {path!r} leaves the folders of the job.")
         return folder
 
 

@@ -103,6 +103,9 @@ class Site:
             **{name: os.environ[name] for name in MACHINE if name in os.environ},
             "PATH": os.pathsep.join(system_path()),
         }
+        # The local cloud is never behind a proxy.
+        for name in ("NO_PROXY", "no_proxy"):
+            base[name] = ",".join(filter(None, [base.get(name), "127.0.0.1", "localhost"]))
         merged = {**base, **self.environment, **given, **runner, **own, "GITHUB_ACTIONS": "true"}
         merged["PATH"] = os.pathsep.join([*map(str, self.path), merged["PATH"]])
         merged[TRACKING] = f"{tracking_prefix(self.state)}{self.run}_{self.job}_"

@@ -80,6 +80,8 @@ def read_triggers(part: Part) -> dict[str, Trigger]:
             )
         if event == "schedule":
             raise name.place.error("`schedule` has to be a list of `cron` lines.")
+        if event == "workflow_run":
+            raise name.place.error("`workflow_run` has to name its `workflows`.")
     return {event: Trigger(event, {}) for event in events}
 
 
@@ -89,7 +91,7 @@ def _trigger(event: str, part: Part) -> Trigger:
         return Trigger(event, {"cron": tuple(crons)})
     if part.is_null():
         if event == "workflow_run":
-            raise part.error("has to name its `workflows`")
+            raise part.place.error("`workflow_run` has to name its `workflows`.")
         return Trigger(event, {})
     filters: dict[str, tuple[str, ...]] = {}
     for key, value in part.mapping(KEYS[event]).items():
@@ -105,7 +107,7 @@ def _trigger(event: str, part: Part) -> Trigger:
         if all(key in filters for key in both):
             raise part.error(f"has both `{both[0]}` and `{both[1]}`: use one, with `!` lines")
     if event == "workflow_run" and not filters.get("workflows"):
-        raise part.error("has to name its `workflows`")
+        raise part.place.error("`workflow_run` has to name its `workflows`.")
     return Trigger(event, filters)
 
 

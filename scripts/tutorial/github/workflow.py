@@ -1,7 +1,7 @@
 """A workflow file: exactly what the rehearsal supports of it, and an error for all else."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tutorial.github import availability as at
 from tutorial.github.coercion import Value
@@ -127,6 +127,18 @@ def read_workflow(content: bytes, file: str) -> Workflow:
             raise root.place.error(f"`{required}` is missing: a workflow has `on` and `jobs`.")
     name = keys["name"].text() if "name" in keys else ""
     run_name = keys.get("run-name")
+    # In the order in which people read a file, so that the first mistake is the one that is told.
+    head = Workflow(
+        file=file,
+        name=name or file,
+        run_name=template(run_name, at.RUN_NAME) if run_name else None,
+        on=read_triggers(keys["on"]),
+        env=read_env(keys["env"], at.RUN_ENV) if "env" in keys else {},
+        permissions=read_permissions(keys["permissions"]) if "permissions" in keys else None,
+        concurrency=_concurrency(keys, at.CONCURRENCY),
+        defaults=read_defaults(keys["defaults"], at.NOWHERE) if "defaults" in keys else Defaults(),
+        jobs={},
+    )
     jobs = {}
     for key, part in keys["jobs"].mapping().items():
         jobs[key] = _read_job(key, part)
@@ -136,17 +148,7 @@ def read_workflow(content: bytes, file: str) -> Workflow:
         for need in job.needs:
             if need not in jobs:
                 raise job.place.error(f"the job `{job.key}` needs `{need}`, which does not exist.")
-    workflow = Workflow(
-        file=file,
-        name=name or file,
-        run_name=template(run_name, at.RUN_NAME) if run_name else None,
-        on=read_triggers(keys["on"]),
-        env=read_env(keys["env"], at.RUN_ENV) if "env" in keys else {},
-        permissions=read_permissions(keys["permissions"]) if "permissions" in keys else None,
-        concurrency=_concurrency(keys, at.CONCURRENCY),
-        defaults=read_defaults(keys["defaults"], at.NOWHERE) if "defaults" in keys else Defaults(),
-        jobs=jobs,
-    )
+    workflow = replace(head, jobs=jobs)
     workflow.in_order()
     return workflow
 
@@ -173,10 +175,12 @@ def _read_job(key: str, part: Part) -> Job:
     steps = tuple(_read_step(step) for step in keys["steps"].sequence())
     if not steps:
         raise keys["steps"].error("has no step")
-    named = [step.key.lower() for step in steps if step.key]
-    for step in steps:
-        if step.key and named.count(step.key.lower()) > 1:
+    named: set[str] = set()
+    for step in filter(lambda one: one.key, steps):
+        identity = str(step.key).lower()
+        if identity in named:
             raise step.place.error(f"the id `{step.key}` is given to two steps.")
+        named.add(identity)
     outputs = keys.get("outputs")
     return Job(
         place=part.place,

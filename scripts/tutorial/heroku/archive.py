@@ -6,6 +6,7 @@ the folder until 3.11.13 (CVE-2025-4330, CVE-2025-4517), so names are judged her
 
 import gzip
 import lzma
+import re
 import shutil
 import tarfile
 import unicodedata
@@ -21,6 +22,7 @@ from tutorial.errors import TutorialError
 MAX_FILES = 20_000
 MAX_BYTES = 500_000_000  # unpacked
 SET_ID = 0o6000
+UNFIT = re.compile(r"[\x00-\x1f\x7f]")  # for names
 
 
 class ArchiveError(TutorialError):
@@ -53,6 +55,8 @@ def _members(tarball: Path) -> Iterator[tarfile.TarFile]:
             limited = cast("IO[bytes]", _Limited(stream, MAX_BYTES + MAX_FILES * 2048))
             with tarfile.open(fileobj=limited, mode="r|") as archive:
                 yield archive
+            while limited.read(1 << 16):  # the checksum comes last
+                pass
     except (EOFError, zlib.error, lzma.LZMAError, tarfile.TarError, gzip.BadGzipFile) as error:
         raise ArchiveError(
             f"The tarball is cut off or is no .tar.gz ({error}): upload it again."
@@ -118,7 +122,7 @@ def _judge(tarball: Path) -> None:
 
 def _name(name: str) -> str:
     """Return the name in its shortest form; raises `ArchiveError` if it does not stay in the folder."""
-    if not name or any(ord(letter) < 32 or letter == "\x7f" for letter in name):
+    if not name or UNFIT.search(name):
         raise ArchiveError(f"The tarball has a member whose name cannot be used: {name!r}.")
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts:
@@ -142,10 +146,15 @@ def _kind(member: tarfile.TarInfo, name: str) -> str:
         return "folder"
     if member.issym():
         # Only at its start may a target go up: from there, below real folders, `..` is what it says.
-        parts = PurePosixPath(member.linkname).parts
-        up = next((at for at, part in enumerate(parts) if part != ".."), len(parts))
+        target = PurePosixPath(member.linkname)
+        up = next((at for at, part in enumerate(target.parts) if part != ".."), len(target.parts))
         depth = len(PurePosixPath(name).parents) - 1
-        if not parts or parts[0] == "/" or up > depth or ".." in parts[up:]:
+        if (
+            target.is_absolute()
+            or up > depth
+            or ".." in target.parts[up:]
+            or UNFIT.search(str(target))
+        ):
             raise ArchiveError(f"The tarball's link {name!r} leads out of its folder.")
         return "link"
     if member.islnk():
@@ -154,7 +163,7 @@ def _kind(member: tarfile.TarInfo, name: str) -> str:
 
 
 def _write(tarball: Path, folder: Path) -> None:
-    links: list[tuple[Path, str]] = []
+    links: list[tuple[Path, PurePosixPath]] = []
     with _members(tarball) as archive:
         for member in archive:
             target = folder / _name(member.name)
@@ -162,7 +171,7 @@ def _write(tarball: Path, folder: Path) -> None:
             if member.isdir():
                 target.mkdir(exist_ok=True)
             elif member.issym():
-                links.append((target, member.linkname))
+                links.append((target, PurePosixPath(member.linkname)))
             elif member.islnk():
                 shutil.copy(folder / _name(member.linkname), target)
             else:

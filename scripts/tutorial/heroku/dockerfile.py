@@ -111,10 +111,14 @@ def read(content: bytes, file: str) -> list[Instruction]:
     for number, line in enumerate(text.splitlines()):
         if line.strip() and number not in covered:
             raise BuildError(
-                f"{file} line {number + 1}: {line.strip()[:40]!r} is no instruction with a value."
+                f"{file} line {number + 1}: {line.strip()[:40]!r} is no whole instruction."
             )
-    return [
+    instructions = [
         Instruction(file, one["startline"] + 1, one["instruction"], one["value"].strip())
         for one in parsed
         if one["instruction"] != COMMENT
     ]
+    for one in instructions:
+        if not one.value:
+            raise one.error(f"{one.name} has no value.")
+    return instructions

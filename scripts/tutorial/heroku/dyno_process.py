@@ -126,11 +126,15 @@ class DynoProcess:
 
     async def terminate(self, patience: float) -> bool:
         """Ask everything in the dyno to end; tell whether it did in time, in seconds."""
-        _signal(self.members(), signal.SIGTERM)
         deadline = time.monotonic() + patience
+        asked = False
         while self._leash.returncode is None or self.members():
             if time.monotonic() > deadline:
                 return False
+            if not asked:  # at its very beginning, there is only the leash
+                members = self.members()
+                _signal(members, signal.SIGTERM)
+                asked = bool(members)
             await asyncio.sleep(0.05)
         return True
 

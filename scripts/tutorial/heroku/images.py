@@ -102,10 +102,11 @@ def _build(tarball: Path, folder: Path, part: Path, say: Callable[[str], object]
     manifest = part / "image" / MANIFEST
     manifest.write_text(json.dumps({**settings, "steps": made.steps}, indent=1), encoding="utf-8")
     final = folder / image_id
-    if (final / MANIFEST).is_file():
+    try:
+        load(folder, image_id)
         (final / MANIFEST).touch()  # the latest again
-    else:
-        shutil.rmtree(final, ignore_errors=True)
+    except BuildError:
+        shutil.rmtree(final, ignore_errors=True)  # what a power cut left of one
         (part / "image").rename(final)
     return load(folder, image_id)
 

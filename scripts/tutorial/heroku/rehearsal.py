@@ -5,6 +5,7 @@ Supported is what the app's Dockerfile needs. All else is an error that says so,
 
 import hashlib
 import platform
+import re
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from tutorial.heroku.packages import is_made, make_layer
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 NOTED = ("EXPOSE", "LABEL", "USER", "HEALTHCHECK", "MAINTAINER", "STOPSIGNAL")
 ACCOUNTS = ("useradd", "adduser", "groupadd", "addgroup")
+SHELL = re.compile(r"[;|&<>`()\n]")
 PIP = (["pip", "install"], ["pip3", "install"], ["python", "-m", "pip", "install"])
 # Options of pip that change nothing on a laptop. An index, a target or a package by name would.
 PIP_OPTIONS = {
@@ -161,6 +163,8 @@ class Rehearsal:
 
     def _run(self, one: Instruction) -> None:
         words = one.exec_form() or one.words(self._seen())
+        if SHELL.search(" ".join(word for word in words if word != "&&")):
+            raise one.unsupported("RUN with more of a shell than &&")
         commands: list[list[str]] = [[]]
         for word in words:
             if word == "&&":
@@ -217,8 +221,6 @@ class Rehearsal:
 
     def _cmd(self, one: Instruction) -> None:
         words = one.exec_form()
-        if words is None and not one.value:
-            raise one.error("CMD is empty.")
         # In exec form no shell replaces $PORT: quoted, it stays as it is.
         self.command = one.value if words is None else f"exec {shlex.join(words)}"
         self._cached(one)

@@ -64,7 +64,7 @@ def client() -> Any:
 
 @cache
 def _folder() -> TemporaryDirectory[str]:
-    return TemporaryDirectory(prefix="model-")  # it is removed when the app ends
+    return TemporaryDirectory(prefix="model-")  # removed when Python ends in good order
 
 
 def _keep(body: Any) -> Path:

@@ -8,12 +8,10 @@ _REGION = "the bucket is in another region: set AWS_DEFAULT_REGION to the bucket
 _SESSION = "the session's token is no longer good: set new AWS_* credentials"
 _VERSION = "there is no such version: take one that is listed"
 
-# By the code that S3 answers (a HEAD request gets the bare status), or by the name of the exception
-# that boto3 raises.
+# By the code that S3 answers, or by the name of the exception that boto3 raises.
 _ADVICE = {
     "NoSuchBucket": "there is no such bucket: make it, or correct its name",
     "NoSuchKey": "the bucket has no such file: upload it, or correct its name",
-    "404": "the bucket has no such file: upload it, or correct its name",
     "InvalidAccessKeyId": "S3 does not know AWS_ACCESS_KEY_ID: set the key of a user who is there",
     "SignatureDoesNotMatch": "AWS_SECRET_ACCESS_KEY is not the secret of AWS_ACCESS_KEY_ID: set it again",
     "RequestTimeTooSkewed": "this machine's clock is wrong by more than 15 minutes: set it",
@@ -21,7 +19,6 @@ _ADVICE = {
     "InvalidToken": _SESSION,
     "TokenRefreshRequired": _SESSION,
     "PermanentRedirect": _REGION,
-    "301": _REGION,
     "AuthorizationHeaderMalformed": _REGION,
     "IllegalLocationConstraintException": _REGION,
     "NoSuchVersion": _VERSION,
@@ -46,9 +43,8 @@ _ADVICE = {
     "FlexibleChecksumError": "the file was damaged on the way (its checksum differs): try again",
 }
 
-# The permissions behind the requests that are not named like theirs.
+# What the requests need that are not named like their permission.
 _PERMISSIONS = {
-    "HeadObject": "s3:GetObject",
     "ListObjectVersions": "s3:ListBucketVersions",
     "CopyObject": "s3:GetObjectVersion and s3:PutObject",
 }
@@ -63,7 +59,9 @@ def code_of(error: Exception) -> str:
 def advice(error: Exception) -> str:
     """Say in part of a sentence what is wrong and what to do. It holds nothing that is secret."""
     code = code_of(error)
-    if code in ("AccessDenied", "403"):
+    if code.isdigit():  # boto3 found a status and no code: it was a proxy, or some other server
+        return _AWAY if code >= "500" else _ENDPOINT
+    if code == "AccessDenied":
         request = getattr(error, "operation_name", "")
         permission = _PERMISSIONS.get(request, f"s3:{request}")
         # S3 says the same of what is not there to a user who may not list the bucket.

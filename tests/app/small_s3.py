@@ -15,7 +15,7 @@ ERROR = "<?xml version='1.0'?><Error><Code>{}</Code><Message>{}</Message></Error
 class SmallS3:
     """One object, and how its server behaves. A test changes what it wants to be otherwise.
 
-    `error` is a status and a code that are answered instead; `length` and `checksum` are claimed of
+    `error` is a status and a code that are answered instead, a page without a code "HTML"; `length` and `checksum` are claimed of
     the object where they are not None; `asked` holds the method and path of every request so far.
     """
 
@@ -56,7 +56,8 @@ def small_s3() -> Iterator[SmallS3]:
             if s3.error:
                 status, code = s3.error
                 secret = self.headers.get("Authorization", "")
-                return self.answer(status, {}, ERROR.format(code, secret).encode())
+                page = "<html>" if code == "HTML" else ERROR.format(code, secret)
+                return self.answer(status, {}, page.encode())
             headers = s3.headers()
             if headers.get("ETag", "") == self.headers.get("If-None-Match"):
                 return self.answer(304, {"ETag": headers["ETag"]}, b"")

@@ -164,6 +164,9 @@ def test_what_does_not_arrive_as_it_was_stored_is_thrown_away(s3: SmallS3, broke
         (301, "PermanentRedirect", "AWS_DEFAULT_REGION"),
         (503, "SlowDown", "try again"),
         (403, "AllAccessDisabled", "AllAccessDisabled"),
+        (404, "HTML", "AWS_ENDPOINT_URL"),
+        (403, "HTML", "AWS_ENDPOINT_URL"),
+        (502, "HTML", "check the network"),
     ],
 )
 def test_a_refusal_says_what_to_do(s3: SmallS3, status: int, code: str, advice: str) -> None:

@@ -4,6 +4,8 @@ import ast
 import re
 import shutil
 import subprocess
+import sys
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -38,33 +40,49 @@ def uv() -> str:
     return path
 
 
-def test_the_apps_requirements_are_those_of_the_lock() -> None:
-    command = [
-        uv(),
-        "export",
-        "--quiet",
-        "--locked",
-        "--only-group",
-        "app",
-        "--no-hashes",
-    ]
-    command += ["--no-annotate", "--no-header"]
+@pytest.mark.parametrize(
+    ("group", "file"),
+    [("app", "app/requirements.txt"), ("app-test", "tests/app/requirements.txt")],
+)
+def test_requirements_are_those_of_the_lock(group: str, file: str) -> None:
+    """`make requirements` writes them anew."""
+    command = [uv(), "export", "--quiet", "--locked", "--only-group", group]
+    command += ["--no-hashes", "--no-annotate", "--no-header"]
     done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True)
-    assert (PROJECT / "app" / "requirements.txt").read_text(encoding="utf-8") == done.stdout
+    assert (PROJECT / file).read_text(encoding="utf-8") == done.stdout
+
+
+def test_the_apps_tests_import_nothing_that_their_requirements_do_not_bring() -> None:
+    """A push installs these two files and nothing else."""
+    required = "".join(
+        (PROJECT / name).read_text(encoding="utf-8")
+        for name in ("app/requirements.txt", "tests/app/requirements.txt")
+    )
+    brought = {
+        re.sub("[-_.]+", "-", name).lower() for name in re.findall(r"^[\w.-]+", required, re.M)
+    }
+    files = list((PROJECT / "tests" / "app").rglob("*.py"))
+    own = {"app", *sys.stdlib_module_names, *(file.stem for file in files)}
+    packages = packages_distributions()
+    for file in files:
+        for module in imports(file) - own:
+            names = {re.sub("[-_.]+", "-", n).lower() for n in packages.get(module, [])}
+            assert names & brought, f"{file.name} imports {module}"
+
+
+def imports(file: Path) -> set[str]:
+    """The first names of the modules that a file imports, wherever in it."""
+    nodes = list(ast.walk(ast.parse(file.read_text(encoding="utf-8"))))
+    whole = {a.name for node in nodes if isinstance(node, ast.Import) for a in node.names}
+    parts = {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
+    return {name.split(".")[0] for name in whole | parts}
 
 
 @pytest.mark.parametrize("name", [n for n in project_files() if n.startswith(LEFT_HALF)])
 def test_the_finished_workspace_needs_nothing_of_ours(name: str) -> None:
     if not name.endswith(".py"):
         return
-    tree = ast.parse((PROJECT / name).read_text(encoding="utf-8"))
-    imported = {
-        alias.name
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Import)
-        for alias in node.names
-    } | {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    assert not {module for module in imported if module.split(".")[0] in ("tutorial", "scripts")}
+    assert not imports(PROJECT / name) & {"tutorial", "scripts"}
 
 
 def test_no_text_names_a_machine_or_where_packages_come_from() -> None:

@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from executed import Chain, project_files
+from tutorial import cloud
 from tutorial.home import PROJECT, Home
 from tutorial.milestones import all_milestones
 from tutorial.screenshot import open_browser
@@ -19,13 +20,18 @@ from tutorial.screenshot import open_browser
 def pytest_configure() -> None:
     """Tell uv where its cache is: it looks below HOME, which the tests change."""
     if "UV_CACHE_DIR" not in os.environ:
-        said = subprocess.run([Path(sys.executable).with_name("uv"), "cache", "dir"], capture_output=True, text=True, check=True)
+        said = subprocess.run(
+            [Path(sys.executable).with_name("uv"), "cache", "dir"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
         os.environ["UV_CACHE_DIR"] = said.stdout.strip()
 
 
 @pytest.fixture(scope="session")
-def chain(tmp_path_factory: pytest.TempPathFactory) -> Chain:
-    """Execute the notebooks with nbmake; their outputs stay in the copy."""
+def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
+    """Execute the notebooks with nbmake; their outputs stay in the copy, and their cloud stays up."""
     root = tmp_path_factory.mktemp("chain")
     copy, home = root / "copy", Home(root / "home", root / "home" / "workspace")
     for name in project_files():
@@ -49,10 +55,15 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Chain:
         "no:cacheprovider",
         *notebooks,
     ]
-    done = subprocess.run(command, cwd=copy, env=home.environment(), capture_output=True, text=True)
-    if done.returncode:
-        pytest.fail(f"A notebook does not run:\n{done.stdout[-6000:]}\n{done.stderr[-2000:]}")
-    return Chain(copy, home)
+    try:
+        done = subprocess.run(
+            command, cwd=copy, env=home.environment(), capture_output=True, text=True
+        )
+        if done.returncode:
+            pytest.fail(f"A notebook does not run:\n{done.stdout[-6000:]}\n{done.stderr[-2000:]}")
+        yield Chain(copy, home)
+    finally:
+        cloud.down(home)
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,10 @@ import pytest
 from executed import project_files
 from tutorial.home import PROJECT
 
-LEFT_HALF = ("app/",)
+LEFT_HALF = (
+    "app/",
+    *("scripts/bucket.py", "scripts/deploy.py", "scripts/heroku.py", "scripts/upload.py"),
+)
 # The lock file is the package manager's own and names where it found what; the licence names its text.
 NOT_OUR_TEXT = ("uv.lock",)
 TEXT = (

@@ -19,7 +19,10 @@ from tutorial.errors import TutorialError
 from tutorial.home import PROJECT, Home
 
 # What a notebook's outputs depend on, other than its own cells: a change of it executes all anew.
-INPUTS = ("app", "scripts", "data", ".streamlit", "uv.lock")
+INPUTS = (
+    *("app", "scripts", "data", "infra", ".streamlit", "uv.lock"),
+    *("Dockerfile", "heroku.yml", ".dockerignore"),
+)
 PACKAGES = ("scikit-learn", "skops", "streamlit", "jupyter-book")
 
 

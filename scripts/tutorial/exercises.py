@@ -1,10 +1,11 @@
 """The checkers of the exercises. Each returns a sentence of praise or raises `TutorialError` with a hint."""
 
 import json
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 from docker.utils import exclude_paths
@@ -17,6 +18,8 @@ from tutorial.home import Home
 if TYPE_CHECKING:
     from types_boto3_iam import IAMClient
     from types_boto3_s3 import S3Client
+
+PATIENCE = 60  # seconds that a release may take
 
 
 def fool_the_model(
@@ -73,13 +76,20 @@ def let_one_file_in(home: Home, lines: str) -> str:
     return "One more file goes into the image, and no test data."
 
 
-def go_back(home: Home) -> str:
-    """The newest release is a rollback, and its app answers."""
-    newest = Platform(home).get("/releases")[-1]
-    if not newest["description"].startswith("Rollback"):
+def go_back(home: Home, before: list[dict[str, Any]]) -> str:
+    """A release that is a rollback came after those of `before`, is live, and its app answers."""
+    platform = Platform(home)
+    deadline = time.monotonic() + PATIENCE
+    while (newest := platform.get("/releases")[-1])["status"] == "pending":
+        if time.monotonic() > deadline:
+            raise TutorialError(f"v{newest['version']} is not done yet: look again in a minute.")
+        time.sleep(0.2)
+    since = f"v{before[-1]['version']}"
+    if newest["version"] <= before[-1]["version"]:
+        raise TutorialError(f"No release came after {since}: POST to the app's releases makes one.")
+    if not newest["description"].startswith("Rollback") or not newest["current"]:
         raise TutorialError(
-            f"The newest release is v{newest['version']}, {newest['description']!r}: POST to the app's "
-            "releases makes one that goes back."
+            f"v{newest['version']} is {newest['description']!r}: it goes nowhere back."
         )
     live_app(home).wait_until(lambda card: card["status"] == "serving")
     return f"v{newest['version']} is live: {newest['description']}."

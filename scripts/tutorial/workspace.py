@@ -74,6 +74,7 @@ class Workspace:
         self.git("init", "--quiet", "--initial-branch=main")
         self.git("config", "core.autocrlf", "false")
         self.git("config", MARK, "true")
+        self.git("config", "color.ui", "false")  # colours are codes in what a notebook shows
         self._ensure_identity()
         self.git("commit", "--quiet", "--allow-empty", "--message", "An empty workspace")
 
@@ -135,15 +136,19 @@ class Workspace:
         self.git("clean", "--quiet", "--force", "-d")
 
     def commit(self, milestone: int, title: str) -> str:
-        """Commit everything, tag it `milestone-N`, and return the statistics of what changed."""
-        tag = f"milestone-{milestone}"
-        before = self.git("rev-parse", "HEAD")
+        """Commit what is not committed, tag it `milestone-N`, and return what the milestone changed.
+
+        That is the statistics since the milestone before, whatever commits were made on the way.
+        """
         self.git("add", "--all")
-        if not self.git("status", "--porcelain"):
-            if not self.tagged(milestone):
-                self.git("tag", tag)
-            return f"Nothing has changed since {self.git('describe', '--tags', '--always')}."
-        self._ensure_identity()
-        self.git("commit", "--quiet", "--message", f"Milestone {milestone}: {title}")
-        self.git("tag", "--force", tag)
-        return self.git("diff", "--stat=72", before, "HEAD")
+        changed = bool(self.git("status", "--porcelain"))
+        if changed:
+            self._ensure_identity()
+            self.git("commit", "--quiet", "--message", f"Milestone {milestone}: {title}")
+        if changed or not self.tagged(milestone):
+            self.git("tag", "--force", f"milestone-{milestone}")
+        former = [n for n in range(milestone) if self.tagged(n)]
+        root = self.git("rev-list", "--max-parents=0", "HEAD").splitlines()[-1]
+        since = f"milestone-{former[-1]}" if former else root
+        said = self.git("diff", "--stat=72", since, f"milestone-{milestone}")
+        return said or f"Nothing has changed since {since}."

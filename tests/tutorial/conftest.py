@@ -13,11 +13,12 @@ from waiting import until
 
 from executed import Chain
 from tutorial import cli
+from tutorial import cloud as local_cloud
 from tutorial.home import Home
 from tutorial.serving import RunningApp, start_app
 
 # What a developer, a git hook or a desktop may have set, and what would change what is tested.
-FOREIGN = ("CORPORA_", "GIT_", "MODEL_", "XDG_", "DISPLAY", "WAYLAND_DISPLAY")
+FOREIGN = ("AWS_", "CORPORA_", "GIT_", "HEROKU_", "MODEL_", "XDG_", "DISPLAY", "WAYLAND_DISPLAY")
 
 
 def home_in(folder: Path) -> Home:
@@ -70,9 +71,20 @@ def no_process_is_left(home: Home) -> Iterator[None]:
 def finished_home(chain: Chain, tmp_path_factory: pytest.TempPathFactory) -> Home:
     """A home in which the chain finished every milestone: do not write there, copy it (`finished`)."""
     made = home_in(tmp_path_factory.mktemp("finished") / "home")
-    shutil.copytree(chain.home.root, made.root, symlinks=True)
+    # Not the cloud: that is the original's, and large.
+    ignored = shutil.ignore_patterns("cloud", "cloud.json", "supervisor.json")
+    shutil.copytree(chain.home.root, made.root, symlinks=True, ignore=ignored)
     assert (made.workspace / "models" / "sentiment.skops").is_file()
     return made
+
+
+@pytest.fixture(scope="session")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    """A home whose local cloud is up: make buckets, users and apps of your own there."""
+    made = home_in(tmp_path_factory.mktemp("cloud") / "home")
+    local_cloud.up(made, say=lambda line: None)
+    yield made
+    local_cloud.down(made)
 
 
 @pytest.fixture

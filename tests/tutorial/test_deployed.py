@@ -217,6 +217,7 @@ def test_the_audit_names_model_and_version_where_the_source_keeps_versions(
 
 def test_no_text_of_the_audit_or_a_check_holds_the_key(deployed: Deployed) -> None:
     del deployed.replies["/said"]
+    deployed.home.workspace.mkdir(parents=True)
     said = repr(audit(deployed.home)) + repr(run_checks(1, deployed.home))
     assert "went live without a check" in said
     assert KEY not in said

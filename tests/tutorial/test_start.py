@@ -32,7 +32,7 @@ def test_jupyterlab_opens_at_the_first_notebook_and_ends_when_told(
         until(lambda: "stays up" in log.read_text() or process.poll() is not None, "it is up")
         said = log.read_text()
         assert "There is no screen here" in said
-        address = re.search(r"http://127\.0\.0\.1:\d+/\S+", said)
+        address = re.search(r"http://127\.0\.0\.1:\d+/\S+token=\w+", said)
         assert address, said
         base, token = re.match(r"(http://[^/]+)/.*token=(\w+)", address[0]).groups()  # type: ignore[union-attr]
         headers = {"Authorization": f"token {token}"}

@@ -273,13 +273,42 @@ def test_a_commit_is_tagged_and_says_what_changed(workspace: Workspace) -> None:
     )
 
 
-def test_a_second_commit_without_a_change_says_so(workspace: Workspace) -> None:
+def test_a_second_commit_without_a_change_makes_none_and_says_the_same(
+    workspace: Workspace,
+) -> None:
+    write(workspace, mine="one")
+    first = workspace.commit(0, "Zero Ops")
+    before = workspace.git("rev-parse", "HEAD", "milestone-0")
+    assert workspace.commit(0, "Zero Ops") == first
+    assert workspace.git("rev-parse", "HEAD", "milestone-0") == before
+
+
+def test_commits_made_on_the_way_belong_to_the_milestone(workspace: Workspace) -> None:
     write(workspace, mine="one")
     workspace.commit(0, "Zero Ops")
-    before = workspace.git("rev-parse", "HEAD", "milestone-0")
-    said = workspace.commit(0, "Zero Ops")
-    assert said == "Nothing has changed since milestone-0."
-    assert workspace.git("rev-parse", "HEAD", "milestone-0") == before
+    write(workspace, container="FROM")
+    workspace.git("add", "--all")
+    workspace.git("commit", "--quiet", "--message", "by hand")
+    said = workspace.commit(1, "Deploy")
+    assert "container" in said
+    assert "mine" not in said
+    assert workspace.git("rev-parse", "milestone-1") == workspace.git("rev-parse", "HEAD")
+
+
+def test_an_earlier_milestone_run_again_keeps_its_tag(workspace: Workspace) -> None:
+    write(workspace, mine="one")
+    workspace.commit(0, "Zero Ops")
+    write(workspace, container="FROM")
+    workspace.commit(1, "Deploy")
+    before = workspace.git("rev-parse", "milestone-0")
+    assert "mine" in workspace.commit(0, "Zero Ops")
+    assert workspace.git("rev-parse", "milestone-0") == before
+
+
+def test_a_milestone_that_changes_nothing_says_so(workspace: Workspace) -> None:
+    write(workspace, mine="one")
+    workspace.commit(0, "Zero Ops")
+    assert workspace.commit(1, "Deploy") == "Nothing has changed since milestone-0."
 
 
 def test_a_milestone_done_again_takes_its_tag_along(workspace: Workspace) -> None:

@@ -43,9 +43,9 @@ class Rehearsal:
         self._runners: list[subprocess.Popen[bytes]] = []
         reader.mkdir()
         self.git("init", "--quiet", "--initial-branch=main")
-        self.git("config", "user.name", "A reader")
-        self.git("config", "user.email", "reader@localhost")
-        self.git("remote", "add", "origin", self.repository.url)
+        with (reader / ".git" / "config").open("a", encoding="utf-8") as settings:
+            settings.write("[user]\n\tname = A reader\n\temail = reader@localhost\n")
+            settings.write(f'[remote "origin"]\n\turl = {self.repository.url}\n')
 
     def git(self, *arguments: str) -> str:
         command = ["git", *arguments]

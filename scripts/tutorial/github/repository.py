@@ -20,14 +20,17 @@ HOOK = """#!/bin/sh
 unset GIT_DIR GIT_QUARANTINE_PATH GIT_OBJECT_DIRECTORY GIT_ALTERNATE_OBJECT_DIRECTORIES
 exec {python} -I -m tutorial.github.hook --state {state}
 """
-SETTINGS = {
-    # A reader's own settings must not keep the hook from running, nor tidy up behind a push.
-    "core.hooksPath": "hooks",
-    "receive.autogc": "false",
-    "gc.auto": "0",
-    # A clone fetches the very commit of its run.
-    "uploadpack.allowAnySHA1InWant": "true",
-}
+# A reader's own settings must not keep the hook from running, nor tidy up behind a push; and a clone
+# fetches the very commit of its run.
+SETTINGS = """[core]
+\thooksPath = {hooks}
+[receive]
+\tautogc = false
+[gc]
+\tauto = 0
+[uploadpack]
+\tallowAnySHA1InWant = true
+"""
 
 
 @dataclass(frozen=True)
@@ -141,14 +144,18 @@ def prepare(state: Path) -> Repository:
     if not (repository.path / "HEAD").exists():
         repository.path.mkdir(exist_ok=True)
         repository.git("init", "--quiet", "--bare", f"--initial-branch={DEFAULT_BRANCH}", ".")
-    for name, value in SETTINGS.items():
-        value = str(repository.path / value) if name == "core.hooksPath" else value
-        repository.git("config", name, value)
+        repository.git("config", "include.path", "tutorial.config")
+    hooks = str(repository.path.resolve() / "hooks").replace("\\", "\\\\").replace('"', '\\"')
+    _write(repository.path / "tutorial.config", SETTINGS.format(hooks=f'"{hooks}"'), 0o644)
     hook = repository.path / "hooks" / "post-receive"
     hook.parent.mkdir(exist_ok=True)
-    part = hook.with_name(f".post-receive.{os.getpid()}")
     text = HOOK.format(python=shlex.quote(sys.executable), state=shlex.quote(str(state.resolve())))
-    part.write_text(text, encoding="utf-8")
-    part.chmod(0o755)
-    part.replace(hook)
+    _write(hook, text, 0o755)
     return repository
+
+
+def _write(path: Path, text: str, mode: int) -> None:
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    part.write_text(text, encoding="utf-8")
+    part.chmod(mode)
+    part.replace(path)

@@ -52,7 +52,6 @@ class Runner:
 
     def serve(self) -> None:
         """Execute runs until `stopped` is set; those that are on then are cancelled."""
-        self.recover()
         while not self.stopped.wait(POLL):
             for run in self.store.rows("SELECT * FROM runs WHERE status = 'queued' ORDER BY id"):
                 self._take(run)
@@ -145,6 +144,7 @@ def main() -> int:
 
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, stop)
+            runner.recover()
             print(f"The runner serves {state}.", flush=True)
             runner.serve()
     except TutorialError as error:

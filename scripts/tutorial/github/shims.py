@@ -66,11 +66,10 @@ def checkout(call: Call) -> None:
     git("remote", "add", "origin", repository.url)
     limits = [] if depth == "0" else [f"--depth={depth}"]
     tags = "--tags" if depth == "0" or call.flag("fetch-tags", False) else "--no-tags"
-    refs = [f"+{wanted}:refs/remotes/origin/{branch}"] if branch else [wanted]
-    if depth == "0":
-        refs.append("+refs/heads/*:refs/remotes/origin/*")
+    refs = [wanted, *(["+refs/heads/*:refs/remotes/origin/*"] if depth == "0" else [])]
     git("fetch", "--quiet", tags, *limits, "origin", *refs)
     if branch:
+        git("update-ref", f"refs/remotes/origin/{branch}", wanted)
         git("checkout", "--quiet", "--force", "-B", branch, wanted)
         git("config", f"branch.{branch}.remote", "origin")
         git("config", f"branch.{branch}.merge", f"refs/heads/{branch}")

@@ -76,8 +76,10 @@ test) groups="--all-groups" ;;
 esac
 say "Installing packages into .venv/ ($group), as uv.lock names them"
 # --inexact: setting up for the notebooks does not remove what the tests need.
+# The interpreter itself: of a shim that starts it (pyenv's), uv thinks it is another one, and makes .venv/ anew.
+interpreter=$("$python" -c 'import sys; print(sys.executable)')
 # shellcheck disable=SC2086 # groups is words
-UV_PYTHON_DOWNLOADS=never "$uv" sync --quiet --locked --inexact --python "$(command -v "$python")" $groups
+UV_PYTHON_DOWNLOADS=never "$uv" sync --quiet --locked --inexact --python "$interpreter" $groups
 
 # --- The laptop's images and workflows install the app's packages from uv's cache, without a network.
 # `uv sync` leaves the packages there, but not what an install asks first: which there are, and what each needs.

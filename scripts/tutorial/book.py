@@ -110,7 +110,8 @@ def configuration(source: Path, execute: bool) -> dict[str, Any]:
     if os.environ.get("BOOK_URL"):
         sphinx["html_baseurl"] = sphinx["ogp_site_url"] = os.environ["BOOK_URL"]
         # A page that is not there may be asked for at any depth: its links begin at the book's own.
-        sphinx["notfound_urls_prefix"] = urlsplit(os.environ["BOOK_URL"]).path or "/"
+        path = urlsplit(os.environ["BOOK_URL"]).path
+        sphinx["notfound_urls_prefix"] = f"{path.rstrip('/')}/"
     versions = ", ".join(f"{package} {version(package)}" for package in PACKAGES)
     config["html"]["extra_footer"] = (
         f"<p>Verified on {datetime.now(UTC):%Y-%m-%d} with Python {platform.python_version()}, {versions}. "

@@ -181,8 +181,8 @@ class WebDyno:
             except BaseException:
                 ended.cancel()
                 raise  # whoever stops the dyno stops the process
-            self._process = None
             await process.kill()
+            self._process = None  # not before: whoever stops the dyno meanwhile has to end it
             status = await ended
             if reason is not None:
                 self._say(f"Process exited with status {status}")

@@ -355,7 +355,7 @@ def _cut_off(request: web.BaseRequest) -> None:
 
 
 def _quoted(text: str) -> str:
-    return re.sub(r"[\s\"\x00-\x1f\x7f]", lambda match: f"%{ord(match[0]):02X}", text)
+    return re.sub(r"[\"\x00-\x1f\x7f]", lambda match: f"%{ord(match[0]):02X}", text)
 
 
 async def _connecting(

@@ -2,21 +2,29 @@
 
 import json
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import psutil
 from rich.console import Console
 from rich.table import Table
 
+from tutorial import cloud
 from tutorial.book import build
+from tutorial.deployed import live_app
 from tutorial.errors import TutorialError
 from tutorial.home import Home
 from tutorial.processes import run_in_workspace
 from tutorial.run import fresh_home, run
 from tutorial.screenshot import open_browser
 from tutorial.serving import RunningApp, start_app
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
 
 
 @dataclass(frozen=True)
@@ -59,11 +67,63 @@ def table(figures: list[Figure]) -> Table:
     return result
 
 
+def _seconds_of(milestones: list[int], home: Home) -> float:
+    """Execute milestones and return the seconds that they took together."""
+    outcomes = run(milestones, home, Console(quiet=True))
+    problems = [outcome.problem for outcome in outcomes if outcome.problem]
+    if problems:
+        raise TutorialError(problems[0])
+    return sum(outcome.seconds for outcome in outcomes)
+
+
 def _milestone(home: Home) -> Iterator[Figure]:
-    [outcome] = run([0], home, Console(quiet=True))
-    if outcome.problem:
-        raise TutorialError(outcome.problem)
-    yield Figure("milestone 0 fresh", outcome.seconds, "s", 40)
+    yield Figure("milestone 0 fresh", _seconds_of([0], home), "s", 40)
+
+
+def _first_milestones(home: Home) -> Iterator[Figure]:
+    with fresh_home() as other:
+        yield Figure("milestones 0 to 2 fresh", _seconds_of([0, 1, 2], other), "s", 120)
+
+
+def _cloud(home: Home) -> Iterator[Figure]:
+    started = time.perf_counter()
+    cloud.up(home, say=lambda line: None)
+    yield Figure("local cloud: up", time.perf_counter() - started, "s", 10)
+    s3: S3Client = cloud.client(home, "s3", *cloud.profile_keys(home, "admin"))
+    where: Any = {"LocationConstraint": s3.meta.region_name}
+    s3.create_bucket(Bucket="bench", CreateBucketConfiguration=where)
+    started = time.perf_counter()
+    for n in range(1000):
+        s3.put_object(Bucket="bench", Key=f"objects/{n}", Body=b"%04d" % n * 250)
+    for n in range(1000):
+        s3.get_object(Bucket="bench", Key=f"objects/{n}")["Body"].read()
+    seconds = time.perf_counter() - started
+    yield Figure("S3: 1,000 objects of 1 kB put and read back", seconds, "s", 10)
+
+
+def _deploy(home: Home) -> Iterator[Figure]:
+    _seconds_of([1, 2], home)
+    environment = {**home.environment(), **cloud.environment(home), "AWS_PROFILE": "trainer"}
+
+    def script(*words: str) -> None:
+        command = [sys.executable, *words]
+        done = subprocess.run(
+            command, cwd=home.workspace, env=environment, capture_output=True, text=True
+        )
+        if done.returncode:
+            raise TutorialError(f"{words[0]} failed: {done.stderr.strip().splitlines()[-1]}")
+
+    started = time.perf_counter()
+    script("scripts/deploy.py")  # returns when GET /model answers
+    seconds = time.perf_counter() - started
+    yield Figure("a deploy, from command to GET /model answering", seconds, "s", 20)
+    app = live_app(home)
+    before = app.card()
+    run_in_workspace(home, "tutorial.training", "workshop", "C=2")
+    started = time.perf_counter()
+    script("scripts/upload.py", "models/sentiment.skops", before["uri"])
+    app.wait_until(lambda card: card["version"] != before["version"])
+    yield Figure("a new model, from upload to live", time.perf_counter() - started, "s", 5)
 
 
 def _app(home: Home) -> Iterator[Figure]:
@@ -123,6 +183,9 @@ MEASUREMENTS: dict[str, Callable[[Home], Iterator[Figure]]] = {
     "milestone 0": _milestone,
     "the app, in a browser": _app,
     "an explanation": _explanation,
+    "the local cloud": _cloud,
+    "deploying": _deploy,
+    "milestones 0 to 2": _first_milestones,
     "the book": _book,
 }
 

@@ -41,7 +41,7 @@ def watch(app: App, release: Release) -> None:
     say(f"v{release['version']} ({release['description']}) is released. Does it answer?")
     card = app.serving(release, seconds=75)
     say(f"v{release['version']} serves, after {time.monotonic() - started:.1f} s: {app.web_url}")
-    say(f"The model's digest is {card['digest']}.")
+    say(f"Model {card['digest'][:12]} answers.")
 
 
 def deploy(app: App) -> None:
@@ -61,7 +61,7 @@ def deploy(app: App) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rollback", nargs="?", const="", metavar="vN", help="go back (to vN)")
     which = parser.parse_args().rollback
     try:

@@ -13,7 +13,7 @@ from urllib.parse import quote
 import requests
 
 AWAY = 30.0  # seconds for which a platform that we only look at may be away
-CRASHED = 5.0  # seconds: a crashed dyno is started once more at once, and then it stays down
+CRASHED = 3.0  # seconds: a crashed dyno is started once more at once, and then it stays down
 CUT = "The platform does not answer: check HEROKU_API_URL, and look at the app's releases."
 PAUSE = 0.5  # seconds between two looks
 ROLLBACK = re.compile(r"Rollback to v(\d+)")

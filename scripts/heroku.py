@@ -153,8 +153,8 @@ class App:
                 told.append(line)
                 say(line)
             if now["status"] == "failed":
-                last = next((line for line in reversed(told) if line.strip()), "see its log")
-                raise HerokuError(f"{what} failed: {last.strip(' !.')}.")
+                own = [line for line in told if line and "Release command failed" not in line]
+                raise HerokuError(f"{what} failed: {(own or ['see its log'])[-1].strip(' !.')}.")
             if now["status"] != "pending" and now.get("release", True):
                 return now
             time.sleep(PAUSE)

@@ -1,8 +1,11 @@
 """A client of the platform for tests: what it sends and what it gets is held to the contract."""
 
+import http.server
 import io
 import tarfile
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,6 +50,55 @@ def small_app(text: str = "one", release: str | None = None, **files: str) -> by
             entry.size, entry.mode = len(words.encode()), 0o644
             tar.addfile(entry, io.BytesIO(words.encode()))
     return packed.getvalue()
+
+
+PIP = (
+    "FROM python:3.13-slim\nWORKDIR /app\nCOPY . .\nRUN pip install -r requirements.txt\n"
+    "CMD python3 server.py\n"
+)
+
+
+@dataclass
+class Index:
+    """A place from which a package is to be had, that does not answer before it is told to."""
+
+    url: str
+    asked: threading.Event
+    go: threading.Event
+
+    def app(self) -> bytes:
+        """Return the tarball of an app whose build asks here for a package, and fails when told that there is none."""
+        wanted = f"slow @ {self.url}/slow-1.0-py3-none-any.whl\n"
+        return small_app(Dockerfile=PIP, requirements__txt=wanted)
+
+
+@contextmanager
+def slow_index() -> Iterator[Index]:
+    """Be such a place until the block ends."""
+    asked, go = threading.Event(), threading.Event()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.set()
+            go.wait(60)
+            with suppress(ConnectionError):
+                self.send_error(404)
+
+        def do_HEAD(self) -> None:
+            self.do_GET()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        try:
+            yield Index(f"http://127.0.0.1:{server.server_port}", asked, go)
+        finally:
+            go.set()
+            server.shutdown()
+            thread.join()
 
 
 @dataclass(frozen=True)

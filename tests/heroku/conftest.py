@@ -54,7 +54,7 @@ class RunningPlatform:
         children = psutil.Process(self.process.pid).children(recursive=True)
         self.process.kill()
         self.end()
-        gone, left = psutil.wait_procs(children, PATIENCE)
+        _, left = psutil.wait_procs(children, PATIENCE)
         assert not left, f"The killed platform has left {left}"
 
     def end(self) -> int:

@@ -86,19 +86,22 @@ def _uv(folder: Path, *command: str) -> str:
     """Run uv in a folder and return what it says; raises `BuildError`."""
     environment = {name: value for name, value in os.environ.items() if INHERITED.fullmatch(name)}
     environment |= {"UV_PYTHON_DOWNLOADS": "never", "UV_NO_PROGRESS": "1", "NO_COLOR": "1"}
+    if not UV.is_file():
+        raise BuildError("uv, which installs packages here, cannot be started: run `make setup`.")
+    # On a leash: when the platform is killed, uv does not go on writing into a layer.
+    end, held = os.pipe()
     try:
         done = subprocess.run(
-            [UV, *command],
+            [sys.executable, "-I", "-m", "tutorial.leash", UV, *command],
             cwd=folder,
             env=environment,
-            stdin=subprocess.DEVNULL,
+            stdin=end,
             capture_output=True,
             text=True,
         )
-    except OSError:
-        raise BuildError(
-            "uv, which installs packages here, cannot be started: run `make setup`."
-        ) from None
+    finally:
+        os.close(end)
+        os.close(held)
     if done.returncode:
         reason = " ".join(done.stderr.replace("error: ", "", 1).split())
         raise BuildError(f"The packages cannot be installed: {reason[:WORDS].rstrip('.')}.")

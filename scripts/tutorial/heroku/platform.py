@@ -29,6 +29,11 @@ class Account:
     id: str = str(uuid5(NAMESPACE_URL, "account"))
     email: str = "you@laptop.example"
 
+    @property
+    def by(self) -> str:
+        """Say in a log who did it."""
+        return f"by user {self.email}"
+
 
 class Platform:
     """All that is behind the API. Make it, `start` it in an event loop, `stop` it there."""
@@ -74,7 +79,7 @@ class Platform:
 
     def log(self, app: App, message: str) -> None:
         """Add what the API did to an app's log, as Heroku does."""
-        self.logs.add(app.id, "app", "api", f"{message} by user {self.account.email}")
+        self.logs.add(app.id, "app", "api", f"{message} {self.account.by}")
 
     # --- apps
 
@@ -129,7 +134,8 @@ class Platform:
             if app.id in self._runners:  # not of an app that has been deleted
                 self.logs.add(app.id, source, process, message)
 
-        runner = AppRunner(app, self.state, self.store, self.outputs, log, self._boot_timeout)
+        by = self.account.by
+        runner = AppRunner(app, self.state, self.store, self.outputs, log, self._boot_timeout, by)
         self._runners[app.id] = runner
         port = await runner.start(app.port or self._port + FIRST_PORT)
         if port != app.port:
@@ -184,9 +190,8 @@ class Platform:
         gone = sorted(set(app.config) - set(config))
         words = [f"Set {', '.join(put)}"] * bool(put) + [f"Remove {', '.join(gone)}"] * bool(gone)
         description = f"{' and '.join(words)} config vars"
-        current = self.store.current_release(app.id)
         self.log(app, description)
-        self._release(app, description, current.slug_id if current else None, config)
+        self.runner(app).change(description, config)
 
     def release_slug(self, app: App, slug_id: str, description: str | None) -> Release:
         """Release a slug of the app again, with the configuration of today."""
@@ -204,9 +209,7 @@ class Platform:
         slug = self.store.slug(slug_id)
         if slug_id is not None and (slug is None or slug.app_id != app.id):
             raise not_found("slug")
-        release = self.runner(app).release(description, slug, config)
-        self.log(app, f"Release v{release.version} created")
-        return release
+        return self.runner(app).release(description, slug, config)
 
     def _fail_what_is_pending(self) -> None:
         """As the platform starts or stops, nothing is under way any more."""

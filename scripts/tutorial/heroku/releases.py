@@ -33,17 +33,20 @@ class AppRunner:
         outputs: Outputs,
         log: Callable[[str, str, str], object],
         boot_timeout: float,
+        by: str,
     ) -> None:
         self._app_id = app.id
         self._state = state
         self._store = store
         self._outputs = outputs
         self._log = log
+        self._by = by
         self.dyno = WebDyno(state / "dynos" / app.id, log, boot_timeout)
         self.router = Router(self.dyno, log)
         self._builds: asyncio.Queue[tuple[Build, Path]] = asyncio.Queue()
         self._releases: asyncio.Queue[Release] = asyncio.Queue()
         self._unfinished = 0  # releases that are pending
+        self._changes: set[str] = set()  # those of them that only change the configuration
         self.in_release_phase: Release | None = None
         self._dyno_turn = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -125,6 +128,7 @@ class AppRunner:
         )
         self._outputs.add(build.id, f"-----> Released v{release.version}")
         self._log("app", "api", "Build succeeded")
+        self._log("app", "api", f"{release.description} {self._by}")
         self._enqueue(release)
 
     def _fail(self, build: Build, why: str) -> None:
@@ -136,6 +140,17 @@ class AppRunner:
 
     def release(self, description: str, slug: Slug | None, config: Mapping[str, str]) -> Release:
         """Make a release of this slug with this configuration. It is current when it has succeeded."""
+        return self._release(description, slug, config)
+
+    def change(self, description: str, config: Mapping[str, str]) -> Release:
+        """Make a release of what is current, or soon will be, with this configuration."""
+        made = [r for r in self._store.releases(self._app_id) if r.status != "failed"]
+        release = self._release(description, self._store.slug(made[-1].slug_id), config)
+        if release.status == "pending":
+            self._changes.add(release.id)
+        return release
+
+    def _release(self, description: str, slug: Slug | None, config: Mapping[str, str]) -> Release:
         release = self._store.add_release(
             self._app_id,
             description,
@@ -153,6 +168,7 @@ class AppRunner:
         return "pending" if waits else "succeeded"
 
     def _enqueue(self, release: Release) -> None:
+        self._log("app", "api", f"Release v{release.version} created {self._by}")
         self._unfinished += release.status == "pending"
         if release.has_output:
             self._outputs.open(release.id)
@@ -164,12 +180,18 @@ class AppRunner:
             try:
                 if release.status == "pending":
                     await self._carry_out_release(release)
+            except Exception:  # ours, not the app's: the next release is to be tried all the same
+                logging.exception("A release broke off")
             finally:
+                self._changes.discard(release.id)
                 self._unfinished -= release.status == "pending"
                 self._outputs.close(release.id)
             self.show_current_soon()
 
     async def _carry_out_release(self, release: Release) -> None:
+        if release.id in self._changes and (current := self._store.current_release(self._app_id)):
+            # The release whose slug it was to have may have failed meanwhile.
+            release = self._store.repoint(release, current.slug_id)
         slug = self._store.slug(release.slug_id)
         status = 0
         if slug and slug.release_command:

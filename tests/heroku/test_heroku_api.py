@@ -236,13 +236,18 @@ def test_the_web_dyno_is_scaled_and_restarted(api: Client) -> None:
     assert (web["type"], web["quantity"], web["size"]) == ("web", 0, "Basic")
     until(lambda: states() == [], "the dyno has stopped")
     assert requests.get(api.get("/apps/scaled-app")["web_url"], timeout=60).status_code == 503
+    update = {
+        "updates": [{"type": "web", "quantity": "1", "size": "basic"}]
+    }  # Heroku's CLI does so
+    answer = api.ask("PATCH", "/apps/scaled-app/formation", update, hold=False)
+    assert answer.body[0]["quantity"] == 1
     update = {"updates": [{"type": "web", "quantity": 1, "dyno_size": {"name": "basic"}}]}
     assert api.patch("/apps/scaled-app/formation", update)[0]["quantity"] == 1
     assert requests.get(api.get("/apps/scaled-app")["web_url"], timeout=60).ok
     for wrong in (
         {"quantity": 2},
         {"quantity": -1},
-        {"quantity": "1"},
+        {"quantity": "many"},
         {"dyno_size": {"name": "Private-L"}},
     ):
         answer = api.ask("PATCH", "/apps/scaled-app/formation/web", wrong, hold=False)

@@ -199,9 +199,12 @@ def read_scale(request: web.Request, kind: str, update: dict[str, Any]) -> int |
     if str(size).lower() not in (forms.SIZE.lower(), forms.named("dyno-size", forms.SIZE)["id"]):
         raise invalid(f"The dyno size {size} is not available: the laptop has {forms.SIZE} only.")
     quantity = update.get("quantity")
-    if quantity is not None and (isinstance(quantity, bool) or quantity not in (0, 1)):
+    if quantity is None:
+        return None
+    # Heroku's own CLI sends text, against the schema.
+    if isinstance(quantity, bool) or str(quantity) not in ("0", "1"):
         raise invalid("Parameter quantity must be 0 or 1: the laptop runs one web dyno an app.")
-    return quantity
+    return int(quantity)
 
 
 def scale(request: web.Request, quantity: int | None) -> None:

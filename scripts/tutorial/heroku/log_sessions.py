@@ -57,9 +57,13 @@ async def show_log(request: web.Request) -> web.StreamResponse:
     kind = "text/event-stream" if events else "text/plain; charset=utf-8"
     response = web.StreamResponse(headers={"Content-Type": kind, "Cache-Control": "no-cache"})
     await response.prepare(request)
+    tail = query["tail"] == "True"
     with contextlib.suppress(ConnectionError):  # who listened has gone
+        if events and not tail:
+            # Heroku's CLI sits out the pause before a reconnection, 3 s if not told otherwise.
+            await response.write(b"retry: 1\n\n")
         await response.write("".join(map(write, first)).encode())
-        if query["tail"] == "True":
+        if tail:
             async for line in platform.logs.follow(app.id, end, wanted):
                 await response.write(write(line).encode())
     return response

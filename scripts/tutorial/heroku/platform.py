@@ -201,6 +201,7 @@ class Platform:
         """Make a new release of a former one's slug and configuration."""
         if former.status != "succeeded" or former.slug_id is None:
             raise invalid(f"Cannot roll back to v{former.version}: it never ran a deployed slug.")
+        self.log(app, f"Rollback to v{former.version}")
         return self._release(app, f"Rollback to v{former.version}", former.slug_id, former.config)
 
     def _release(

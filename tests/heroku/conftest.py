@@ -46,20 +46,19 @@ class RunningPlatform:
 
     def stop(self) -> int:
         """Ask the service to end; return its exit status."""
-        self.process.send_signal(signal.SIGTERM)
-        return self.end()
+        return self.end(signal.SIGTERM)
 
     def kill(self) -> None:
-        """End the service in the middle of what it does, and wait until its processes are gone too."""
-        children = psutil.Process(self.process.pid).children(recursive=True)
-        self.process.kill()
-        self.end()
-        _, left = psutil.wait_procs(children, PATIENCE)
-        assert not left, f"The killed platform has left {left}"
+        """End the service in the middle of what it does."""
+        self.end(signal.SIGKILL)
 
-    def end(self) -> int:
-        """Wait until the service has ended."""
+    def end(self, number: signal.Signals) -> int:
+        """Send a signal, and wait until the service has ended, and all processes that it had."""
+        children = psutil.Process(self.process.pid).children(recursive=True)
+        self.process.send_signal(number)
         status = self.process.wait(PATIENCE)
+        _, left = psutil.wait_procs(children, PATIENCE)
+        assert not left, f"The platform has left {left}"
         if self.process.stdout:
             self.process.stdout.close()
         return status

@@ -10,8 +10,8 @@ from aiohttp.typedefs import Handler
 
 from tutorial.heroku import apps, deploys, log_sessions
 from tutorial.heroku.errors import ApiError, unauthorized
-from tutorial.heroku.platform import Platform
 from tutorial.heroku.parameters import PLATFORM
+from tutorial.heroku.platform import Platform
 
 KEY = web.AppKey("key", str)
 # No key is asked for: a health check, and the addresses that are signed.

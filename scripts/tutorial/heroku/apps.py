@@ -8,9 +8,9 @@ from aiohttp import web
 
 from tutorial.heroku import forms
 from tutorial.heroku.errors import invalid, not_found
-from tutorial.heroku.ranges import part
 from tutorial.heroku.parameters import app_of, body_of, platform_of, text_in
-from tutorial.heroku.store import App
+from tutorial.heroku.ranges import part
+from tutorial.heroku.records import App
 
 NAME = re.compile(r"[a-z][a-z0-9-]*[a-z0-9]")
 VARIABLE = re.compile(r"\w+", re.ASCII)

@@ -8,10 +8,10 @@ from aiohttp import ClientPayloadError, web
 
 from tutorial.heroku import forms
 from tutorial.heroku.errors import ApiError, bad_request, invalid, not_found
+from tutorial.heroku.parameters import app_of, body_of, platform_of, text_in
 from tutorial.heroku.platform import SOURCE_SECONDS
 from tutorial.heroku.ranges import part
-from tutorial.heroku.parameters import app_of, body_of, platform_of, text_in
-from tutorial.heroku.store import App, Release, new_id
+from tutorial.heroku.records import App, Release, new_id
 
 LARGEST = 100 * 1024 * 1024  # bytes of a source
 

@@ -4,7 +4,7 @@ from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 from tutorial.heroku.platform import Account, Platform
-from tutorial.heroku.store import App, Build, Release, Slug
+from tutorial.heroku.records import App, Build, Release, Slug
 
 STREAM_SECONDS = 24 * 3600  # how long the address of an output is good for
 STACKS = ("container", "heroku-22", "heroku-24", "heroku-26")

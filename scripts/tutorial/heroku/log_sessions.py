@@ -8,7 +8,7 @@ from aiohttp import web
 from tutorial.heroku.errors import invalid, not_found
 from tutorial.heroku.logs import KEPT, Line, Wanted
 from tutorial.heroku.parameters import app_of, body_of, platform_of, text_in
-from tutorial.heroku.store import new_id, now
+from tutorial.heroku.records import new_id, now
 
 SESSION_SECONDS = 300
 USUAL_LINES = 100

@@ -7,7 +7,7 @@ from aiohttp import web
 
 from tutorial.heroku.errors import bad_request, invalid, not_found
 from tutorial.heroku.platform import Platform
-from tutorial.heroku.store import App
+from tutorial.heroku.records import App
 
 PLATFORM = web.AppKey("platform", Platform)
 

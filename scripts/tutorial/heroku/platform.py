@@ -14,9 +14,10 @@ from uuid import NAMESPACE_URL, uuid5
 from tutorial.heroku.errors import invalid, not_found
 from tutorial.heroku.logs import LogBook
 from tutorial.heroku.outputs import Outputs
+from tutorial.heroku.records import App, Build, Release, new_id, now
 from tutorial.heroku.releases import INTERRUPTED, AppRunner
 from tutorial.heroku.signing import Signer
-from tutorial.heroku.store import App, Build, Release, Store, StoreError, new_id, now
+from tutorial.heroku.store import Store, StoreError
 
 SOURCE_SECONDS = 3600  # how long a source's addresses are good for
 FIRST_PORT = 10  # apps' ports begin so many above the service's own
@@ -105,6 +106,8 @@ class Platform:
         self.store.remove_app(app.id)
         runner = self._runners.pop(app.id)
         await runner.stop()
+        # Its image, too, is kept no longer: a dyno's folder says that it is in use.
+        await asyncio.to_thread(shutil.rmtree, self.state / "dynos" / app.id, ignore_errors=True)
         self.logs.remove(app.id)
         for output in outputs:
             self.outputs.remove(output)

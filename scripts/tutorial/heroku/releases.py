@@ -13,8 +13,9 @@ from tutorial.heroku import images
 from tutorial.heroku.dynos import WebDyno, run_one_off
 from tutorial.heroku.images import BuildError
 from tutorial.heroku.outputs import Outputs
+from tutorial.heroku.records import App, Build, Release, Slug, new_id, now
 from tutorial.heroku.router import Router
-from tutorial.heroku.store import App, Build, Release, Slug, Store, new_id, now
+from tutorial.heroku.store import Store
 
 INTERRUPTED = "interrupted: the platform stopped while this was under way: deploy again."
 PORTS = 50  # how many ports are tried before any free one will do

@@ -16,7 +16,7 @@ import boto3
 import requests
 from botocore.config import Config
 
-from tutorial.cloud.s3 import HEALTH
+from tutorial.cloud.services import S3_HEALTH
 from tutorial.home import PROJECT
 
 if TYPE_CHECKING:
@@ -108,6 +108,6 @@ def local_s3(folder: Path) -> Iterator[LocalS3]:
 
 def _answers(server: LocalS3) -> bool:
     try:
-        return requests.get(server.url + HEALTH, timeout=5).ok
+        return requests.get(server.url + S3_HEALTH, timeout=5).ok
     except requests.ConnectionError:
         return False

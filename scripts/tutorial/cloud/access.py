@@ -1,11 +1,13 @@
 """The keys to the local cloud: where they are kept, and the settings by which tools find it."""
 
 import configparser
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
 from tutorial.cloud.services import REGION, Setting, folder_of, setting
 from tutorial.errors import TutorialError
@@ -27,14 +29,24 @@ def credentials_file(home: Home) -> Path:
     return folder_of(home) / "credentials"
 
 
+def _profiles(home: Home) -> configparser.RawConfigParser:
+    file = configparser.RawConfigParser()
+    try:
+        file.read(credentials_file(home), encoding="utf-8")
+    except (configparser.Error, ValueError):
+        raise TutorialError(
+            f"{credentials_file(home)} is damaged: mend it, or remove it and run `tutorial up`."
+        ) from None
+    return file
+
+
 def keep_profile(home: Home, profile: str, access_key: str, secret: str) -> None:
     """Keep a user's keys beside those of others; the file is for its owner's eyes only."""
-    path = credentials_file(home)
-    file = configparser.RawConfigParser()
-    file.read(path, encoding="utf-8")
+    file = _profiles(home)
     file[profile] = {"aws_access_key_id": access_key, "aws_secret_access_key": secret}
+    path = credentials_file(home)
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
+    part = path.with_name(f".{path.name}.{os.getpid()}")
     part.touch(mode=0o600)
     with part.open("w", encoding="utf-8") as text:
         file.write(text)
@@ -43,13 +55,13 @@ def keep_profile(home: Home, profile: str, access_key: str, secret: str) -> None
 
 def profile_keys(home: Home, profile: str) -> tuple[str, str]:
     """Return the access key and the secret of a profile; raises `TutorialError`."""
-    file = configparser.RawConfigParser()
-    file.read(credentials_file(home), encoding="utf-8")
-    if profile not in file:
+    file = _profiles(home)
+    try:
+        return file[profile]["aws_access_key_id"], file[profile]["aws_secret_access_key"]
+    except KeyError:
         raise TutorialError(
             f"There are no keys of {profile} yet: run the cell that makes its user."
-        )
-    return file[profile]["aws_access_key_id"], file[profile]["aws_secret_access_key"]
+        ) from None
 
 
 def client(home: Home, service: str, access_key: str, secret: str) -> Any:
@@ -67,15 +79,28 @@ def client(home: Home, service: str, access_key: str, secret: str) -> Any:
 
 def ensure_admin(home: Home, given: Setting) -> None:
     """Make the user whom the reader is: one who may do anything, and whose secret is checked."""
+    if _is_known(home):
+        return
+    iam: IAMClient = client(home, "iam", given.root_key, "unchecked")
+    if ADMIN not in [user["UserName"] for user in iam.list_users()["Users"]]:
+        iam.create_user(UserName=ADMIN)
+    iam.put_user_policy(UserName=ADMIN, PolicyName="anything", PolicyDocument=ANYTHING)
+    # A key whose secret nobody kept is of no use, and a user may have but two.
+    for former in iam.list_access_keys(UserName=ADMIN)["AccessKeyMetadata"]:
+        iam.delete_access_key(UserName=ADMIN, AccessKeyId=former["AccessKeyId"])
+    key = iam.create_access_key(UserName=ADMIN)["AccessKey"]
+    keep_profile(home, ADMIN, key["AccessKeyId"], key["SecretAccessKey"])
+
+
+def _is_known(home: Home) -> bool:
+    """Tell whether the admin's keys are kept, and open the door: what S3 kept may have been removed."""
+    if not _profiles(home).has_section(ADMIN):
+        return False
     try:
-        profile_keys(home, ADMIN)
-    except TutorialError:
-        iam: IAMClient = client(home, "iam", given.root_key, "unchecked")
-        if ADMIN not in [user["UserName"] for user in iam.list_users()["Users"]]:
-            iam.create_user(UserName=ADMIN)
-        iam.put_user_policy(UserName=ADMIN, PolicyName="anything", PolicyDocument=ANYTHING)
-        key = iam.create_access_key(UserName=ADMIN)["AccessKey"]
-        keep_profile(home, ADMIN, key["AccessKeyId"], key["SecretAccessKey"])
+        client(home, "sts", *profile_keys(home, ADMIN)).get_caller_identity()
+    except ClientError:
+        return False
+    return True
 
 
 def environment(home: Home) -> dict[str, str]:

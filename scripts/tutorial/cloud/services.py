@@ -1,6 +1,5 @@
 """What the local cloud is made of: each service's command, settings, port and health check."""
 
-import os
 import secrets
 import sys
 from collections.abc import Callable
@@ -8,18 +7,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tutorial.cloud.s3 import HEALTH
 from tutorial.home import Home
 from tutorial.serving import free_port
 
 REGION = "eu-west-1"
 MARK = "TUTORIAL_SERVICE"  # names the home in the environment of every process of its services
 RECORD = "cloud"
+S3_HEALTH = "/_ministack/health"
 
 
 @dataclass(frozen=True)
 class Service:
-    """One supervised process. `health` is the path that answers 200 once it can be used."""
+    """One supervised process. `health` is the path that answers 200 once it can be used.
+
+    Its command and environment name what is in the home by paths relative to it, where it runs.
+    """
 
     name: str
     port: int
@@ -53,9 +55,13 @@ def folder_of(home: Home) -> Path:
 def setting(home: Home) -> Setting | None:
     """Return what this home's cloud was given, or None where it never was up (a copied home's never was)."""
     record = home.recall(RECORD)
-    if record is None or record.pop("home", None) != str(home.root):
+    if record is None or record.get("home") != str(home.root):
         return None
-    return Setting(**record)
+    try:
+        ports = {name: int(record["ports"].get(name, usual)) for name, usual in PORTS.items()}
+        return Setting(ports, str(record["root_key"]), str(record["heroku_key"]))
+    except (KeyError, AttributeError, TypeError, ValueError):
+        return None  # it is damaged: new keys do no harm, for what is kept is kept without them
 
 
 def new_setting(home: Home, is_ours: Callable[[int], bool]) -> Setting:
@@ -66,7 +72,7 @@ def new_setting(home: Home, is_ours: Callable[[int], bool]) -> Setting:
     former = setting(home)
     ports: dict[str, int] = {}
     for name, usual in PORTS.items():
-        port = former.ports.get(name, usual) if former else usual
+        port = former.ports[name] if former else usual
         ports[name] = port if is_ours(port) else free_port(port)
     made: dict[str, Any] = {
         "ports": ports,
@@ -78,20 +84,16 @@ def new_setting(home: Home, is_ours: Callable[[int], bool]) -> Setting:
     return Setting(**made)
 
 
-def services(home: Home, given: Setting) -> list[Service]:
+def services(given: Setting) -> list[Service]:
     """Return the services of a home's cloud, in the order in which they are shown."""
-    state = folder_of(home)
-    # What a service may know of the reader's environment: where things are, and no secret.
-    plain = {k: os.environ[k] for k in ("PATH", "HOME", "LANG", "UV_CACHE_DIR") if k in os.environ}
-    common = {**plain, MARK: str(home.root), "PYTHONUNBUFFERED": "1"}
+    state = folder_of(Home(Path(), Path()))
     return [
         Service(
             "s3",
             given.ports["s3"],
-            HEALTH,
+            S3_HEALTH,
             [sys.executable, "-m", "tutorial.cloud.s3"],
-            common
-            | {
+            {
                 "S3_PORT": str(given.ports["s3"]),
                 "S3_FOLDER": str(state / "s3"),
                 "S3_ROOT_KEY": given.root_key,
@@ -106,6 +108,6 @@ def services(home: Home, given: Setting) -> list[Service]:
                 *(sys.executable, "-m", "tutorial.heroku"),
                 *("--port", str(given.ports["heroku"]), "--state", str(state / "heroku")),
             ],
-            common | {"HEROKU_API_KEY": given.heroku_key},
+            {"HEROKU_API_KEY": given.heroku_key},
         ),
     ]

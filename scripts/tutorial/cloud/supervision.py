@@ -2,7 +2,9 @@
 
 import contextlib
 import fcntl
+import hashlib
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -10,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any, cast
 from xmlrpc.client import Fault, ServerProxy
@@ -31,9 +34,15 @@ from tutorial.errors import TutorialError
 from tutorial.home import Home
 
 PATIENCE = 60  # seconds until a service has to answer
-SUPERVISOR = "supervisor"  # the record of the supervisor that runs: its pid, start and socket
-STATES = {"RUNNING": "running", "STARTING": "starting", "BACKOFF": "starting", "FATAL": "failed"}
+STARTS = 2  # so many starts of a service must fail before `up` gives up on it
+SUPERVISOR = "supervisor"  # the record of the supervisor that runs: its pid and socket
+STATES = {"RUNNING": "running", "STARTING": "running", "BACKOFF": "starting", "FATAL": "failed"}
 SECRETS = ("KEY",)  # in the name of a setting
+# What a service may know of the reader's environment: where things are, and no secret.
+INHERITED = ("PATH", "HOME", "LANG", "UV_CACHE_DIR")
+CONFIG = "supervisord.conf"
+SOCKET_FOLDER = "tutorial-"
+SOCKET_PATH = 90  # bytes that the path of a socket may have, and a little room
 
 
 @dataclass(frozen=True)
@@ -50,14 +59,12 @@ def up(home: Home, say: Callable[[str], object] = print) -> list[ServiceState]:
 
     Raises `TutorialError` that names the service that does not, with its last words.
     """
-    folder_of(home).mkdir(parents=True, exist_ok=True)
     with _alone(home):
         supervisor = _supervisor(home)
-        if supervisor is None:
-            _reap(home)
         given = new_setting(home, lambda port: _is_ours(home, port))
-        wanted = services(home, given)
-        if supervisor is None:
+        wanted = services(given)
+        if supervisor is None or not _is_for(home, wanted):
+            _stop(home)  # what a supervisor that was killed left, or one with other services
             say(f"Starting {', '.join(service.name for service in wanted)} ...")
             supervisor = _start(home, wanted)
         for service in wanted:
@@ -71,23 +78,9 @@ def up(home: Home, say: Callable[[str], object] = print) -> list[ServiceState]:
 
 def down(home: Home) -> None:
     """Stop everything in good order; what was kept stays."""
-    if not folder_of(home).exists():
-        return
-    with _alone(home):
-        record = home.recall(SUPERVISOR)
-        supervisor = _supervisor(home)
-        if supervisor is not None and record is not None:
-            process = psutil.Process(int(record["pid"]))
-            with contextlib.suppress(OSError, Fault):
-                supervisor.shutdown()
-            try:
-                process.wait(PATIENCE)
-            except psutil.TimeoutExpired:
-                process.kill()
-        _reap(home)
-        if record is not None:
-            shutil.rmtree(Path(record["socket"]).parent, ignore_errors=True)
-        home.forget(SUPERVISOR)
+    if folder_of(home).exists():
+        with _alone(home):
+            _stop(home)
 
 
 def status(home: Home) -> list[ServiceState]:
@@ -96,11 +89,11 @@ def status(home: Home) -> list[ServiceState]:
     if given is None:
         return []
     supervisor = _supervisor(home)
-    states: dict[str, str] = {}
+    told: dict[str, dict[str, Any]] = {}
     if supervisor is not None:
         with contextlib.suppress(OSError, Fault):
-            states = {p["name"]: p["statename"] for p in supervisor.getAllProcessInfo()}
-    return [_state(service, states.get(service.name, "")) for service in services(home, given)]
+            told = {p["name"]: p for p in supervisor.getAllProcessInfo()}
+    return [_state(service, told.get(service.name, {})) for service in services(given)]
 
 
 def log_of(home: Home, name: str) -> Path:
@@ -108,131 +101,208 @@ def log_of(home: Home, name: str) -> Path:
     return folder_of(home) / "logs" / f"{name}.log"
 
 
-def _state(service: Service, said: str) -> ServiceState:
-    state = STATES.get(said, "stopped")
-    if state == "running" and not _answers(service):
+def _state(service: Service, told: dict[str, Any]) -> ServiceState:
+    state = STATES.get(told.get("statename", ""), "stopped")
+    if state == "running" and not _answers(service, told["pid"]):
         state = "starting"
     return ServiceState(service.name, state, service.url)
 
 
-def _answers(service: Service) -> bool:
+def _answers(service: Service, pid: int) -> bool:
+    """Tell whether the process serves: at its port somebody else may answer."""
     try:
-        return requests.get(service.url + service.health, timeout=5).ok
-    except requests.RequestException:
+        if service.port not in _ports(psutil.Process(pid)):
+            return False
+        with requests.Session() as session:
+            session.trust_env = False  # a proxy does not lead to this machine
+            return session.get(service.url + service.health, timeout=5).ok
+    except (psutil.Error, requests.RequestException):
         return False
+
+
+def _ports(process: psutil.Process) -> set[int]:
+    listening = (c for c in process.net_connections("tcp") if c.status == psutil.CONN_LISTEN)
+    return {c.laddr.port for c in listening}
 
 
 @contextlib.contextmanager
 def _alone(home: Home) -> Iterator[None]:
     """Let one `up` or `down` of a home act at a time; a second one waits."""
-    with (folder_of(home) / "lock").open("w") as lock:
+    try:
+        folder_of(home).mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = (folder_of(home) / "lock").open("w")
+    except OSError as error:
+        raise TutorialError(f"The local cloud's folder cannot be used: {error}.") from None
+    with lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
+def _record(home: Home) -> dict[str, Any] | None:
+    """Return the record of this home's supervisor; a copied home's is the original's, and none of ours."""
+    record = home.recall(SUPERVISOR)
+    if record is None or record.get("home") != str(home.root):
+        return None
+    return record if isinstance(record.get("pid"), int) and record.get("socket") else None
+
+
 def _supervisor(home: Home) -> Any | None:
     """Return the interface of this home's supervisor, or None where it does not run."""
-    record = home.recall(SUPERVISOR)
+    record = _record(home)
     if record is None:
         return None
     try:
-        # A pid alone may be another program's by now, and a copied home's is the original's.
-        process = psutil.Process(int(record["pid"]))
-        if process.create_time() != record["started"] or record["home"] != str(home.root):
+        # A pid alone may be another program's by now.
+        if not _is_marked(psutil.Process(record["pid"]), home):
             return None
         interface: Any = ServerProxy(
             "http://localhost",
             transport=cast(Any, SupervisorTransport(None, None, f"unix://{record['socket']}")),
         ).supervisor
         interface.getState()
-    except (psutil.Error, OSError, Fault, KeyError):
+    except (psutil.Error, OSError, Fault, HTTPException):
         return None
     return interface
 
 
+def _is_for(home: Home, wanted: list[Service]) -> bool:
+    """Tell whether the supervisor that runs was started with these services, ports and all."""
+    record = _record(home)
+    try:
+        former = (folder_of(home) / CONFIG).read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return False
+    return record is not None and former == _config(Path(record["socket"]), wanted)
+
+
+def _stop(home: Home) -> None:
+    """Stop the supervisor with all its services, and what one that was killed left behind."""
+    record, supervisor = _record(home), _supervisor(home)
+    if record is not None and supervisor is not None:
+        with contextlib.suppress(psutil.Error):
+            process = psutil.Process(record["pid"])
+            with contextlib.suppress(OSError, Fault, HTTPException):
+                supervisor.shutdown()
+            try:
+                process.wait(PATIENCE)
+            except psutil.TimeoutExpired:
+                process.kill()
+    _reap(home)
+    if record is not None:
+        folder = Path(record["socket"]).parent
+        if folder.name.startswith(SOCKET_FOLDER):
+            shutil.rmtree(folder, ignore_errors=True)
+    home.forget(SUPERVISOR)
+
+
 def _start(home: Home, wanted: list[Service]) -> Any:
     logs = folder_of(home) / "logs"
-    logs.mkdir(exist_ok=True)
-    # A socket's path is limited to about a hundred bytes, and a home may lie deep.
-    socket = Path(tempfile.mkdtemp(prefix="tutorial-")) / "s"
-    config = folder_of(home) / "supervisord.conf"
-    config.write_text(_config(home, socket, wanted), encoding="utf-8")
-    # Secrets reach the services by the supervisor's own environment: they stand in no file of settings.
-    secrets = {
-        _variable(service, name): value
-        for service in wanted
-        for name, value in service.environment.items()
-        if name.endswith(SECRETS)
-    }
+    try:
+        logs.mkdir(exist_ok=True)
+        socket = _socket()
+        config = folder_of(home) / CONFIG
+        config.write_text(_config(socket, wanted), encoding="utf-8")
+        output = (logs / "supervisord.log").open("wb")
+    except OSError as error:
+        raise TutorialError(f"The local cloud's folder cannot be used: {error}.") from None
+    # By the environment go the secrets, which stand in no file of settings, and what needs no
+    # quoting there: a path may hold anything.
+    handed = {name: os.environ[name] for name in INHERITED if name in os.environ}
+    handed |= {MARK: str(home.root), "PYTHONUNBUFFERED": "1"}
+    for service in wanted:
+        handed[_variable(service, "command")] = shlex.join(service.command)
+        handed |= {_variable(service, n): v for n, v in service.environment.items()}
     command = [sys.executable, "-m", "supervisor.supervisord", "--nodaemon", "-c", str(config)]
-    with (logs / "supervisord.log").open("ab") as output:
+    with output:
         process = subprocess.Popen(
             command,
             cwd=home.root,
-            env={"PATH": os.environ["PATH"], **secrets, MARK: str(home.root)},
+            env=handed,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    started = psutil.Process(process.pid).create_time()
-    record = {"pid": process.pid, "started": started, "socket": str(socket)}
-    home.record(SUPERVISOR, record | {"home": str(home.root)})
+    record = {"pid": process.pid, "socket": str(socket), "home": str(home.root)}
+    home.record(SUPERVISOR, record)
     deadline = time.monotonic() + PATIENCE
     while process.poll() is None and time.monotonic() < deadline:
         supervisor = _supervisor(home)
         if supervisor is not None:
             return supervisor
         time.sleep(0.05)
-    words = (logs / "supervisord.log").read_text(errors="replace").strip().splitlines()
-    raise TutorialError(f"supervisord did not start: {words[-1] if words else 'it said nothing'}")
+    raise TutorialError(f"supervisord did not start: {_last_words(logs / 'supervisord.log')}")
+
+
+def _socket() -> Path:
+    """Return a path for a socket, in a new folder: such a path is short, and a home may lie deep."""
+    folder = tempfile.mkdtemp(prefix=SOCKET_FOLDER)
+    if len(os.fsencode(folder)) > SOCKET_PATH:
+        Path(folder).rmdir()
+        folder = tempfile.mkdtemp(prefix=SOCKET_FOLDER, dir="/tmp")
+    return Path(folder) / "s"
 
 
 def _variable(service: Service, name: str) -> str:
     return f"{service.name}_{name}".upper()
 
 
-def _config(home: Home, socket: Path, wanted: list[Service]) -> str:
+def _config(socket: Path, wanted: list[Service]) -> str:
+    """Return supervisord's settings: its paths are relative to the home, where it runs."""
+    folder = folder_of(Home(Path(), Path()))
     sections = [
         f"[unix_http_server]\nfile={socket}\nchmod=0700",
         "[supervisord]\n"
-        f"logfile={_escaped(log_of(home, 'supervisord-events'))}\nlogfile_maxbytes=1MB\n"
-        f"pidfile={_escaped(folder_of(home) / 'supervisord.pid')}\nnocleanup=true",
+        f"logfile={folder}/logs/supervisord-events.log\nlogfile_maxbytes=1MB\n"
+        f"pidfile={folder}/supervisord.pid\nnocleanup=true",
         "[rpcinterface:supervisor]\n"
         "supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface",
     ]
+    handed = [_variable(service, name) for service in wanted for name in service.environment]
     for service in wanted:
-        environment = ",".join(
-            f'{name}="%(ENV_{_variable(service, name)})s"'
-            if name.endswith(SECRETS)
-            else f'{name}="{_escaped(value)}"'
-            for name, value in service.environment.items()
-        )
-        command = " ".join(f'"{_escaped(word)}"' for word in service.command)
+        # A service finds its own settings, under their own names, and nothing of the others'.
+        own = [f'{n}="%(ENV_{_variable(service, n)})s"' for n in service.environment]
+        environment = ",".join([f'{name}=""' for name in handed] + own)
         sections.append(
-            f"[program:{service.name}]\ncommand={command}\nenvironment={environment}\n"
-            f"directory={_escaped(home.root)}\nautostart=false\nautorestart=true\n"
-            "startsecs=0\nstartretries=10\nstopwaitsecs=40\nstopasgroup=false\nkillasgroup=true\n"
-            f"redirect_stderr=true\nstdout_logfile={_escaped(log_of(home, service.name))}\n"
+            f"[program:{service.name}]\ncommand=%(ENV_{_variable(service, 'command')})s\n"
+            f"environment={environment}\nautostart=false\nautorestart=true\n"
+            "startsecs=1\nstartretries=5\nstopwaitsecs=40\nkillasgroup=true\n"
+            f"redirect_stderr=true\nstdout_logfile={folder}/logs/{service.name}.log\n"
             "stdout_logfile_maxbytes=5MB\nstdout_logfile_backups=1"
         )
+    # By which `up` sees whether a supervisor that runs was handed the same: ports, folders, keys.
+    digest = hashlib.sha256(repr(wanted).encode()).hexdigest()
+    sections.append(f"# {digest}")
     return "\n\n".join(sections) + "\n"
-
-
-def _escaped(value: object) -> str:
-    return str(value).replace("%", "%%")
 
 
 def _wait_for(home: Home, supervisor: Any, service: Service) -> None:
     deadline = time.monotonic() + PATIENCE
-    while not _answers(service):
-        state = supervisor.getProcessInfo(service.name)["statename"]
-        if state == "FATAL" or time.monotonic() > deadline:
-            log = log_of(home, service.name)
-            words = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
-            last = words[-1] if words else "it said nothing"
-            raise TutorialError(f"The service {service.name} does not answer: {last}")
+    failed: set[int] = set()  # the times at which it ended, of a process that did not last
+    while True:
+        try:
+            told = supervisor.getProcessInfo(service.name)
+        except (OSError, Fault, HTTPException) as error:
+            raise TutorialError(
+                f"The local cloud's supervisor ended: {error}: try again."
+            ) from None
+        if _answers(service, told["pid"]):
+            return
+        if told["statename"] in ("BACKOFF", "FATAL"):
+            failed.add(told["stop"])
+        if told["statename"] == "FATAL" or len(failed) >= STARTS or time.monotonic() > deadline:
+            words = _last_words(log_of(home, service.name))
+            raise TutorialError(f"The service {service.name} does not answer: {words}")
         time.sleep(0.05)
+
+
+def _last_words(log: Path) -> str:
+    words = log.read_text("utf-8", "replace").strip().splitlines() if log.exists() else []
+    return words[-1] if words else "it said nothing."
+
+
+def _is_marked(process: psutil.Process, home: Home) -> bool:
+    return bool(process.environ().get(MARK) == str(home.root))
 
 
 def _marked(home: Home) -> list[psutil.Process]:
@@ -240,7 +310,7 @@ def _marked(home: Home) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
-            if process.pid != os.getpid() and process.environ().get(MARK) == str(home.root):
+            if process.pid != os.getpid() and _is_marked(process, home):
                 found.append(process)
     return found
 
@@ -261,9 +331,6 @@ def _is_ours(home: Home, port: int) -> bool:
     """Tell whether a process of this home's services listens at the port."""
     for process in _marked(home):
         with contextlib.suppress(psutil.Error):
-            if any(
-                c.status == psutil.CONN_LISTEN and c.laddr.port == port
-                for c in process.net_connections("tcp")
-            ):
+            if port in _ports(process):
                 return True
     return False

@@ -6,8 +6,10 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from rehearsal import Rehearsal, log, only_job, workflow
+from waiting import until
 
 from tutorial.github import steps as steps_module
 from tutorial.github import transcript
@@ -202,7 +204,9 @@ def test_a_secret_that_is_not_set_is_empty_and_the_log_says_so(rehearsal: Rehear
     details = rehearsal.run_steps("""
         - env: {KEY: '${{ secrets.NOT_SET }}'}
           run: echo "[$KEY]"
+        - run: echo
     """)
+    assert log(details, 2) == [""]
     assert log(details) == ["[]", "The secret NOT_SET is not set: it is empty, as on GitHub."]
 
 
@@ -270,14 +274,19 @@ def test_a_cancelled_run_ends_its_step_and_runs_what_asks_for_it(rehearsal: Rehe
     assert details["conclusion"] == "cancelled"
 
 
-def test_what_a_step_leaves_running_ends_with_the_job(rehearsal: Rehearsal) -> None:
-    # The fixture `no_process_is_left` looks for the process, this for the output that it holds open.
-    details = rehearsal.run_steps("""
-        - run: (while true; do sleep 0.2; done) & setsid sleep 1000 & echo started
-        - run: echo next
+def test_what_a_step_leaves_running_ends_with_the_job(rehearsal: Rehearsal, tmp_path: Path) -> None:
+    # One in the step's own group, and one that left it; both hold the step's output open.
+    details = rehearsal.run_steps(f"""
+        - run: |
+            sleep 1000 & echo $! > {tmp_path}/pids
+            setsid sh -c 'echo $$ >> {tmp_path}/pids; exec sleep 1000' & echo started
+        - run: |
+            while test "$(wc -l < {tmp_path}/pids)" != 2; do sleep 0.05; done
+            kill -0 $(cat {tmp_path}/pids) && echo both are there
     """)
-    assert conclusions(details) == ["success", "success"]
-    assert log(details, 2) == ["next"]
+    assert log(details, 2) == ["both are there"]
+    pids = [int(pid) for pid in (tmp_path / "pids").read_text().split()]
+    until(lambda: not any(map(psutil.pid_exists, pids)), "a process is left", 10)
 
 
 def test_remarks_are_kept_with_file_and_line(rehearsal: Rehearsal) -> None:

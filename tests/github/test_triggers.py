@@ -103,9 +103,10 @@ def test_a_run_has_the_name_that_its_workflow_gives(rehearsal: Rehearsal) -> Non
     rehearsal.commit(
         {
             "w.yml": workflow(
-                STEPS, extra="run-name: By ${{ github.actor }} on ${{ github.ref_name }}"
+                STEPS,
+                extra="run-name: By ${{ github.actor }}, ${{ github.ref_name }} ${{ github.run_number }}",
             )
         }
     )
     (run,) = rehearsal.receive().runs
-    assert rehearsal.store.run(run)["title"] == "By reader on main"
+    assert rehearsal.store.run(run)["title"] == "By reader, main 1"

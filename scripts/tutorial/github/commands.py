@@ -45,7 +45,7 @@ def actions(
         print(_json(details))
     elif not watch:
         _print_details(out, details)
-    if watch and details["conclusion"] != "success":
+    if watch and details["conclusion"] not in ("success", "skipped"):
         raise TutorialError(
             f"Run {identity} ended as {details['conclusion']}: `tutorial actions {identity}` shows why."
         )

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tutorial.github.coercion import Value
 from tutorial.github.document import WorkflowError
 from tutorial.github.expressions import Scope
 from tutorial.github.masking import Masker
@@ -128,16 +129,28 @@ def queue_run(
     }
     try:
         refuse_unsupported(workflow)
-        if workflow.run_name:
-            # The run's own number is not known yet: GitHub gives it, and few names use it.
-            context = github_context({**common, "id": 0, "number": 0}, payload, store.state)
-            scope = Scope({"github": context, "inputs": {}, "vars": vault.variables()})
-            title = workflow.run_name.text(scope).strip() or title
+        # Once to see whether it can be evaluated, and again when the run has its numbers.
+        name_of_run(store, workflow, {**common, "id": 0, "number": 0}, payload)
     except WorkflowError as error:
         return queue_invalid(
             store, source, payload, str(error), workflow.file, title, event, columns
         )
-    return store.queue(source, payload, title=masker.mask(title), **common)
+    identity = store.queue(source, payload, title=masker.mask(title), **common)
+    if name := name_of_run(store, workflow, store.run(identity), payload):
+        store.update("runs", identity, title=masker.mask(name))
+    return identity
+
+
+def name_of_run(
+    store: Store, workflow: Workflow, run: Mapping[str, Any], payload: Mapping[str, Any]
+) -> str:
+    """Return what `run-name` says of a run; empty where it says nothing."""
+    if workflow.run_name is None:
+        return ""
+    context = github_context(run, payload, store.state)
+    variables: Mapping[str, Value] = dict(Vault(store.state).variables())
+    scope = Scope({"github": context, "inputs": {}, "vars": variables})
+    return workflow.run_name.text(scope).strip()
 
 
 def queue_invalid(

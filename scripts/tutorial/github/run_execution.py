@@ -88,7 +88,7 @@ class RunExecution:
         for worst in ("failure", "cancelled"):
             if worst in concluded:
                 return worst
-        return "success" if "success" in concluded or not self.cancelled.is_set() else "cancelled"
+        return "success" if "success" in concluded else "skipped"
 
     def _job(
         self, job: Job, identity: int, results: Mapping[str, Value]

@@ -14,6 +14,7 @@ from rehearsal import Rehearsal
 from waiting import until
 
 # What a developer, a git hook or a real runner may have set.
+HOME = "a reader's höme $x"  # what a person may call a folder
 FOREIGN = ("GIT_", "GITHUB_", "RUNNER_", "XDG_", "VIRTUAL_ENV")
 
 
@@ -31,7 +32,7 @@ def person(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
     (tmp_path / "person").mkdir()
     monkeypatch.setenv("HOME", str(tmp_path / "person"))
-    monkeypatch.setenv("TUTORIAL_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("TUTORIAL_HOME", str(tmp_path / HOME))
 
 
 @pytest.fixture(autouse=True)
@@ -45,6 +46,6 @@ def no_process_is_left(person: None) -> Iterator[None]:
 @pytest.fixture
 def rehearsal(tmp_path: Path) -> Iterator[Rehearsal]:
     """A local GitHub below the test's home, and a repository of a reader who pushes to it."""
-    made = Rehearsal(tmp_path / "home" / "github", tmp_path / "reader")
+    made = Rehearsal(tmp_path / HOME / "github", tmp_path / "reader")
     yield made
     made.close()

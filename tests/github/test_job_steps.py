@@ -329,7 +329,7 @@ def test_a_folder_that_is_not_there_is_told(rehearsal: Rehearsal) -> None:
 
 def test_a_deployment_is_recorded_and_the_former_one_made_inactive(rehearsal: Rehearsal) -> None:
     job = "environment: {name: production, url: 'https://${{ steps.s.outputs.at }}'}"
-    steps = "- {id: s, run: 'echo at=here >> "$GITHUB_OUTPUT"'}\n- run: test ! -e bad\n"
+    steps = "- {id: s, run: 'echo at=here >> \"$GITHUB_OUTPUT\"'}\n- run: test ! -e bad\n"
     for _ in range(2):
         details = rehearsal.run_steps(steps, job=job)
     rehearsal.run_steps("- run: exit 1", job=job)

@@ -18,7 +18,7 @@ import psutil
 import pytest
 from small_images import SERVER, Remembered, in_a_loop, processes_in, script_image, soon
 
-from tutorial.heroku import dynos
+from tutorial.heroku import dyno_process, dynos
 from tutorial.heroku.dynos import DynoDownError, WebDyno, run_one_off
 from tutorial.heroku.images import Image
 from tutorial.heroku.packages import make_layer
@@ -333,6 +333,25 @@ async def test_who_waits_is_told_at_once_when_the_dyno_is_stopped(stage: Stage) 
     await stage.dyno.stop()
     with pytest.raises(DynoDownError, match="H14"):
         await asyncio.wait_for(waits, 10)
+    assert stage.log.count("Error R12") == 0  # it heeds SIGTERM, had it only begun to run
+
+
+@in_a_loop
+async def test_a_dyno_that_is_stopped_while_it_is_made_is_not_started_after_all(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copied, copy = threading.Event(), dyno_process._copy
+
+    def slow_copy(*given: Path) -> None:
+        copy(*given)
+        copied.set()
+        time.sleep(0.5)
+
+    monkeypatch.setattr(dyno_process, "_copy", slow_copy)
+    await stage.dyno.replace(stage.image(SERVER), {}, 1)
+    await soon(copied.is_set, "the image is copied")
+    await stage.dyno.stop()
+    assert list(stage.folder.iterdir()) == []
 
 
 # --- one after another

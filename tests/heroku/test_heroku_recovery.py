@@ -1,6 +1,7 @@
 """SIGKILL of the platform at any time: what was acknowledged is there, what was under way has failed and says so."""
 
 import os
+import shutil
 import socket
 import sqlite3
 import stat
@@ -131,6 +132,24 @@ def test_an_app_gets_another_port_where_its_own_was_taken_meanwhile(
         assert requests.get(after, timeout=60).status_code == 503
         platform.stop()
     assert platform.start().get("/apps/moved-app")["web_url"] == after
+
+
+def test_there_is_no_way_back_to_an_image_that_is_gone(platform: RunningPlatform) -> None:
+    api = platform.start()
+    api.create("gone-app")
+    first = api.deploy("gone-app", small_app("one"))
+    second = api.deploy("gone-app", small_app("two"))
+    for manifest in (platform.state / "images").glob("*/manifest.json"):
+        if "one" in (manifest.parent / "root" / "app" / "server.py").read_text(encoding="utf-8"):
+            shutil.rmtree(manifest.parent)
+    answer = api.ask("POST", "/apps/gone-app/releases", {"release": first["id"]})
+    assert (answer.status, answer.body["id"]) == (422, "invalid_params")
+    assert "image" in answer.body["message"]
+    eligible = [
+        r["version"] for r in api.get("/apps/gone-app/releases") if r["eligible_for_rollback"]
+    ]
+    assert eligible == [second["version"]]
+    assert answers(api, "gone-app") == "two"
 
 
 def test_what_it_keeps_is_for_its_owner_alone(platform: RunningPlatform) -> None:

@@ -61,8 +61,9 @@ async def receive(request: web.Request, upload: Path) -> None:
                 file.write(chunk)
         except (ClientPayloadError, ConnectionError):
             raise bad_request("The upload was cut: PUT it again.") from None
-        if size != (request.content_length if request.content_length is not None else size):
-            raise bad_request("The upload was cut: PUT it again.")
+        except OSError as error:  # the disk is full
+            why = f"The source cannot be written: {error.strerror}."
+            raise ApiError(507, "insufficient_storage", why) from None
         if size == 0:
             raise bad_request("The upload is empty: PUT a tarball.")
         file.flush()

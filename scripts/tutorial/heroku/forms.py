@@ -102,7 +102,6 @@ def of_release(
     platform: Platform, app: App, release: Release, current: Release | None
 ) -> dict[str, Any]:
     """Describe a release."""
-    succeeded = release.status == "succeeded"
     stream = platform.signer.url(f"/streams/{release.id}", STREAM_SECONDS)
     return {
         "addon_plan_names": [],
@@ -111,7 +110,7 @@ def of_release(
         "created_at": release.created_at,
         "current": current is not None and current.id == release.id,
         "description": release.description,
-        "eligible_for_rollback": succeeded and release.slug_id is not None,
+        "eligible_for_rollback": platform.is_eligible(app, release),
         "id": release.id,
         "output_stream_url": stream if release.has_output else None,
         "slug": {"id": release.slug_id} if release.slug_id else None,

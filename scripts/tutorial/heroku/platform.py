@@ -204,14 +204,21 @@ class Platform:
         """Make a new release of a former one's slug and configuration."""
         if former.status != "succeeded" or former.slug_id is None:
             raise invalid(f"Cannot roll back to v{former.version}: it never ran a deployed slug.")
+        if not self.is_eligible(app, former):
+            raise invalid(f"Cannot roll back to v{former.version}: its image is kept no longer.")
         self.log(app, f"Rollback to v{former.version}")
         return self._release(app, f"Rollback to v{former.version}", former.slug_id, former.config)
 
+    def is_eligible(self, app: App, former: Release) -> bool:
+        """Tell whether there is a way back to a release."""
+        slug = self.store.slug(former.slug_id)
+        return former.status == "succeeded" and slug is not None and self.runner(app).keeps(slug)
+
     def _release(
-        self, app: App, description: str, slug_id: str | None, config: Mapping[str, str]
+        self, app: App, description: str, slug_id: str, config: Mapping[str, str]
     ) -> Release:
         slug = self.store.slug(slug_id)
-        if slug_id is not None and (slug is None or slug.app_id != app.id):
+        if slug is None or slug.app_id != app.id or not self.runner(app).keeps(slug):
             raise not_found("slug")
         return self.runner(app).release(description, slug, config)
 

@@ -266,6 +266,14 @@ class AppRunner:
 
         self._do(restart())
 
+    def keeps(self, slug: Slug) -> bool:
+        """Tell whether a slug's image is still there, and can be released again."""
+        try:
+            self._image(slug)
+        except BuildError:
+            return False
+        return True
+
     def _image(self, slug: Slug) -> images.Image:
         return images.load(self._state / "images", slug.image_id)
 

@@ -11,7 +11,11 @@ from pathlib import Path
 
 import psutil
 import pytest
+from builder import Builder
 from client import Client
+from stage import Stage
+
+from tutorial.heroku.packages import make_layer
 
 KEY = "a-key-" + secrets.token_hex(8)
 PATIENCE = 40  # seconds that a stopping platform may take: a dyno has 30
@@ -84,3 +88,26 @@ def platform(tmp_path: Path) -> Iterator[RunningPlatform]:
     yield platform
     if hasattr(platform, "process") and platform.process.poll() is None:
         platform.stop()
+
+
+@pytest.fixture
+def builder(tmp_path: Path) -> Builder:
+    """Builds images in a folder of the test's own."""
+    return Builder(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Python for images, without packages."""
+    return make_layer(tmp_path_factory.mktemp("layers"), [], print)
+
+
+@pytest.fixture
+def stage(tmp_path: Path, packages: Path) -> Iterator[Stage]:
+    """A dyno that may be left running: nothing of it is left after the test."""
+    stage = Stage(tmp_path, packages)
+    yield stage
+    left = stage.processes()
+    for process in left:
+        process.kill()
+    assert left == [], "the test's dyno was not stopped, or did not stop all"

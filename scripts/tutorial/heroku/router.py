@@ -3,29 +3,19 @@
 import asyncio
 import re
 import time
-import uuid
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from dataclasses import dataclass, field
-from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
 from aiohttp import web
-from multidict import CIMultiDict
 from yarl import URL
 
 from tutorial.heroku.dynos import DynoDownError, Log, WebDyno
+from tutorial.heroku.exchange import VIA, Exchange, connected, connecting, end_to_end
 from tutorial.heroku.tunnel import join
 
-VIA = "1.1 heroku-router"
-# RFC 9110, section 7.6.1, and what else is between two neighbours.
-HOP_BY_HOP = {
-    "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer",
-    "transfer-encoding", "upgrade", "expect",
-}  # fmt: skip
 HANDSHAKE = re.compile(r"sec-websocket-.*", re.IGNORECASE)
-REQUEST_ID = re.compile(r"[A-Za-z0-9-]{20,200}")
 FIRST_BYTE = 30.0  # seconds from the end of a request to the first byte of its answer
 CONNECT = 5.0  # seconds
 RETRY = 0.1  # seconds between two attempts to reach a dyno
@@ -39,33 +29,6 @@ PAGE = """<!DOCTYPE html>
 </body>
 </html>
 """
-
-
-@dataclass
-class _Exchange:
-    """A request, and what the log will say of it."""
-
-    request: web.BaseRequest
-    request_id: str
-    began: float = field(default_factory=time.monotonic)
-    connecting: float | None = None
-    connect: float | None = None  # seconds
-    dyno: str = ""
-    joined: bool = False  # a web socket both ways: it may end at any time
-    sent: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def line(self, at: str, status: int, size: int | None, protocol: str = "http") -> str:
-        """Return the router's log line; `at` may carry an error's code and description."""
-        request = self.request
-        connect = "" if self.connect is None else f"{self.connect * 1000:.0f}ms"
-        service = f"{(time.monotonic() - self.began) * 1000:.0f}ms" if self.dyno else ""
-        return (
-            f'at={at} method={request.method} path="{_quoted(request.raw_path)}" '
-            f"host={_quoted(request.host)} request_id={self.request_id} "
-            f'fwd="{_quoted(forwarded_for(request))}" dyno={self.dyno} connect={connect} '
-            f"service={service} status={status} bytes={'' if size is None else size} "
-            f"protocol={protocol}"
-        )
 
 
 class Router:
@@ -93,8 +56,8 @@ class Router:
             await runner.cleanup()
             raise
         trace = aiohttp.TraceConfig()
-        trace.on_connection_create_start.append(_connecting)
-        trace.on_connection_create_end.append(_connected)
+        trace.on_connection_create_start.append(connecting)
+        trace.on_connection_create_end.append(connected)
         self._session = aiohttp.ClientSession(
             # Always a new connection: one that was kept might end just when it is used again.
             connector=aiohttp.TCPConnector(force_close=True, limit=0),
@@ -120,8 +83,7 @@ class Router:
             await session.close()
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        given = request.headers.get("X-Request-Id", "")
-        exchange = _Exchange(request, given if REQUEST_ID.fullmatch(given) else str(uuid.uuid4()))
+        exchange = Exchange(request)
         try:
             if not request.raw_path.startswith("/"):
                 return web.Response(status=400, text="The router takes paths that begin with /.\n")
@@ -148,13 +110,13 @@ class Router:
             raise
 
     def _log_line(
-        self, exchange: _Exchange, at: str, status: int, size: int | None, protocol: str = "http"
+        self, exchange: Exchange, at: str, status: int, size: int | None, protocol: str = "http"
     ) -> None:
         self._log("heroku", "router", exchange.line(at, status, size, protocol))
 
     # --- to the dyno
 
-    async def _reach(self, exchange: _Exchange, ask: Any) -> Any:
+    async def _reach(self, exchange: Exchange, ask: Any) -> Any:
         """Return what `ask(URL)` returns once a dyno takes the connection.
 
         What has not been sent is held for the dyno that comes. A request that can do no harm twice, and to which the
@@ -198,18 +160,7 @@ class Router:
             return True
         return False
 
-    def _headers(self, exchange: _Exchange) -> "CIMultiDict[str]":
-        request = exchange.request
-        headers = _end_to_end(request.headers)
-        headers["X-Forwarded-For"] = forwarded_for(request)
-        headers["X-Forwarded-Proto"] = "http"
-        headers["X-Forwarded-Port"] = str(self._port)
-        headers["X-Request-Id"] = exchange.request_id
-        headers["X-Request-Start"] = str(int(time.time() * 1000))
-        headers["Via"] = ", ".join([*request.headers.getall("Via", []), VIA])
-        return headers
-
-    async def _forward(self, exchange: _Exchange) -> web.StreamResponse:
+    async def _forward(self, exchange: Exchange) -> web.StreamResponse:
         request, session = exchange.request, self._session
         if session is None:
             raise DynoDownError("H14", "No web processes running")
@@ -227,7 +178,7 @@ class Router:
                 session.request(
                     request.method,
                     url,
-                    headers=self._headers(exchange),
+                    headers=exchange.headers(self._port),
                     data=body() if request.body_exists else None,
                     allow_redirects=False,
                     trace_request_ctx=exchange,
@@ -251,11 +202,11 @@ class Router:
             upstream.close()
 
     async def _answer(
-        self, exchange: _Exchange, upstream: aiohttp.ClientResponse
+        self, exchange: Exchange, upstream: aiohttp.ClientResponse
     ) -> web.StreamResponse:
         """Pass the dyno's answer on as it comes."""
         request = exchange.request
-        headers = _end_to_end(upstream.headers)
+        headers = end_to_end(upstream.headers)
         headers["Via"] = ", ".join([*upstream.headers.getall("Via", []), VIA])
         response = web.StreamResponse(
             status=upstream.status, reason=upstream.reason, headers=headers
@@ -278,14 +229,14 @@ class Router:
         self._log_line(exchange, "info", upstream.status, size)
         return response
 
-    async def _tunnel(self, exchange: _Exchange) -> web.StreamResponse:
+    async def _tunnel(self, exchange: Exchange) -> web.StreamResponse:
         """Connect to the dyno first: the client is promised what the dyno has agreed to."""
         request, session = exchange.request, self._session
         if session is None:
             raise DynoDownError("H14", "No web processes running")
         offered = request.headers.getall("Sec-WebSocket-Protocol", [])
         protocols = [name.strip() for names in offered for name in names.split(",") if name.strip()]
-        headers = self._headers(exchange)
+        headers = exchange.headers(self._port)
         for name in [name for name in headers if HANDSHAKE.fullmatch(name)]:
             headers.popall(name, None)
 
@@ -326,48 +277,7 @@ class Router:
         return client
 
 
-def forwarded_for(request: web.BaseRequest) -> str:
-    """Return who asked, after those whom the request itself names."""
-    return ", ".join([*request.headers.getall("X-Forwarded-For", []), request.remote or "unknown"])
-
-
-def _end_to_end(headers: Any) -> "CIMultiDict[str]":
-    """Return the headers that are not between two neighbours alone."""
-    named = {
-        name.strip().lower()
-        for value in headers.getall("Connection", [])
-        for name in value.split(",")
-    }
-    kept: CIMultiDict[str] = CIMultiDict()
-    for name, value in headers.items():
-        if name.lower() not in HOP_BY_HOP | named:
-            kept.add(name, value)
-    return kept
-
-
 def _cut_off(request: web.BaseRequest) -> None:
     """End the connection so that the client can tell that it was not meant to end here."""
     if isinstance(request.transport, asyncio.Transport):
         request.transport.abort()
-
-
-def _quoted(text: str) -> str:
-    return re.sub(r"[\"\x00-\x1f\x7f]", lambda match: f"%{ord(match[0]):02X}", text)
-
-
-async def _connecting(
-    session: aiohttp.ClientSession, context: SimpleNamespace, parameters: object
-) -> None:
-    exchange = context.trace_request_ctx
-    if exchange is not None:
-        exchange.connecting = time.monotonic()
-
-
-async def _connected(
-    session: aiohttp.ClientSession, context: SimpleNamespace, parameters: object
-) -> None:
-    exchange = context.trace_request_ctx
-    if exchange is not None:
-        exchange.connect = time.monotonic() - exchange.connecting
-        if not exchange.request.body_exists:
-            exchange.sent.set()

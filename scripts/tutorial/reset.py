@@ -19,6 +19,8 @@ def reset(home: Home, to: int | None = None) -> str:
         )
     workspace = Workspace(home.workspace)
     if not home.workspace.exists():
+        if to is None:
+            _remove_state(home)
         return "There is no workspace: nothing to reset."
     if not workspace.is_ours():
         raise TutorialError(
@@ -38,11 +40,17 @@ def reset(home: Home, to: int | None = None) -> str:
     place = _free_name(home)
     place.parent.mkdir(parents=True, exist_ok=True)
     shutil.move(home.workspace, place)
+    _remove_state(home)
+    return f"The former workspace is in {place}: remove it when you are sure."
+
+
+def _remove_state(home: Home) -> None:
+    """Remove what no reader wrote: the local cloud, which is taken down, and what was executed."""
+    cloud.down(home)
     for leftover in ("cloud", "executed", "scratch"):
         shutil.rmtree(home.root / leftover, ignore_errors=True)
     for record in home.root.glob("*.json"):
         record.unlink()
-    return f"The former workspace is in {place}: remove it when you are sure."
 
 
 def _free_name(home: Home) -> Path:

@@ -16,7 +16,7 @@ from tutorial.home import Home
 if TYPE_CHECKING:
     from types_boto3_iam import IAMClient
 
-QUICK = Config(connect_timeout=3, read_timeout=10, retries={"max_attempts": 2})
+QUICK = Config(connect_timeout=3, read_timeout=10, retries={"max_attempts": 2}, proxies={})
 APP = "review-app"
 ADMIN = "admin"
 ANYTHING = (

@@ -20,19 +20,20 @@ S3_HEALTH = "/_ministack/health"
 class Service:
     """One supervised process. `health` is the path that answers 200 once it can be used.
 
-    Its command and environment name what is in the home by paths relative to it, where it runs.
+    A service without a port only works: it can be used as soon as it runs. Its command and
+    environment name what is in the home by paths relative to it, where it runs.
     """
 
     name: str
-    port: int
+    port: int | None
     health: str
     command: list[str]
     environment: dict[str, str]
 
     @property
     def url(self) -> str:
-        """Where it answers, on this machine alone."""
-        return f"http://127.0.0.1:{self.port}"
+        """Where it answers, on this machine alone; empty where it has no port."""
+        return f"http://127.0.0.1:{self.port}" if self.port else ""
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,11 @@ PORTS = {"s3": 4566, "heroku": 5090}
 def folder_of(home: Home) -> Path:
     """Return the folder of everything that the cloud keeps."""
     return home.root / "cloud"
+
+
+def github_state(home: Home) -> Path:
+    """Return the folder of the local GitHub: its repository, its runs, its secrets."""
+    return folder_of(home) / "github"
 
 
 def setting(home: Home) -> Setting | None:
@@ -109,5 +115,15 @@ def services(given: Setting) -> list[Service]:
                 *("--port", str(given.ports["heroku"]), "--state", str(state / "heroku")),
             ],
             {"HEROKU_API_KEY": given.heroku_key},
+        ),
+        Service(
+            "runner",
+            None,
+            "",
+            [
+                *(sys.executable, "-m", "tutorial.github.runner"),
+                *("--state", str(github_state(Home(Path(), Path())))),
+            ],
+            {},
         ),
     ]

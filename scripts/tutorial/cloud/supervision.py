@@ -78,7 +78,7 @@ def up(home: Home, say: Callable[[str], object] = print) -> list[ServiceState]:
 
 def down(home: Home) -> None:
     """Stop everything in good order; what was kept stays."""
-    if folder_of(home).exists():
+    if folder_of(home).is_dir():
         with _alone(home):
             _stop(home)
 
@@ -103,15 +103,17 @@ def log_of(home: Home, name: str) -> Path:
 
 def _state(service: Service, told: dict[str, Any]) -> ServiceState:
     state = STATES.get(told.get("statename", ""), "stopped")
-    if state == "running" and not _answers(service, told["pid"]):
+    if state == "running" and not _answers(service, told):
         state = "starting"
     return ServiceState(service.name, state, service.url)
 
 
-def _answers(service: Service, pid: int) -> bool:
+def _answers(service: Service, told: dict[str, Any]) -> bool:
     """Tell whether the process serves: at its port somebody else may answer."""
+    if service.port is None:
+        return bool(told["statename"] == "RUNNING")  # it lasted for `startsecs`
     try:
-        if service.port not in _ports(psutil.Process(pid)):
+        if service.port not in _ports(psutil.Process(told["pid"])):
             return False
         with requests.Session() as session:
             session.trust_env = False  # a proxy does not lead to this machine
@@ -286,7 +288,7 @@ def _wait_for(home: Home, supervisor: Any, service: Service) -> None:
             raise TutorialError(
                 f"The local cloud's supervisor ended: {error}: try again."
             ) from None
-        if _answers(service, told["pid"]):
+        if _answers(service, told):
             return
         if told["statename"] in ("BACKOFF", "FATAL"):
             failed.add(told["stop"])

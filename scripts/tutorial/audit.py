@@ -10,18 +10,20 @@ from typing import Any
 from tutorial.deployed import DeployedApp, Platform
 from tutorial.errors import TutorialError
 from tutorial.home import Home
+from tutorial.pipeline import WORKFLOW, WayBack, deploy_runs, last_way_back
 from tutorial.serving import RunningApp, running_app
 
 
 @dataclass(frozen=True)
 class Witness:
-    """What the audit can ask: the card of the app that is live, and the platform that serves it.
+    """What the audit can ask: the card of the app that is live, the platform, the runs that deploy.
 
     Each is None where nobody answers; without a platform the app is the one that a person started.
     """
 
     card: dict[str, Any] | None
     deployed: DeployedApp | None = None
+    way_back: WayBack | None = None
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,15 @@ def _model(witness: Witness) -> Said:
     return f"model {digest}, version {version} of {witness.card['uri']}", "GET /model: version"
 
 
+def _way_back(witness: Witness) -> Said:
+    """Answer by the log of a run that went back: anybody can do again what it did."""
+    way_back = witness.way_back
+    if way_back is None:
+        return None, "no run has gone back yet"
+    how = f"by a new release that is like a former one: {way_back.new} like {way_back.old}"
+    return f"{how}, live in {way_back.seconds} s", f"run {way_back.run} of {WORKFLOW!r}: its log"
+
+
 def _nowhere(why_not: str) -> Callable[[Witness], Said]:
     """Say why there is nobody to ask yet: the milestone that brings the witness replaces this."""
     return lambda witness: (None, why_not)
@@ -84,7 +95,7 @@ QUESTIONS: list[tuple[str, Callable[[Witness], Said]]] = [
     ("Who reviewed the change?", _nowhere("no review took place")),
     (
         "How do we go back, and how long did it take?",
-        _nowhere("no way back was ever taken and timed"),
+        _way_back,
     ),
 ]
 
@@ -96,9 +107,10 @@ def _witness(home: Home) -> Witness:
         deployed = None
     app = RunningApp(deployed.web_url, home) if deployed else running_app(home)
     try:
-        return Witness(app.card() if app else None, deployed)
+        card = app.card() if app else None
     except TutorialError:
-        return Witness(None, deployed)
+        card = None
+    return Witness(card, deployed, last_way_back(deploy_runs(home)))
 
 
 def audit(home: Home) -> list[Answer]:

@@ -17,6 +17,7 @@ from tutorial import run as running
 from tutorial.audit import audit as ask_audit
 from tutorial.checks import CHECKS, run_checks
 from tutorial.errors import AlreadyToldError, TutorialError
+from tutorial.github.commands import actions
 from tutorial.home import Home
 from tutorial.processes import run_in_workspace
 from tutorial.workspace import Workspace
@@ -93,9 +94,10 @@ def logs(
     """Show what the services of the local cloud say."""
     home = Home.current()
     names = [state.name for state in cloud.status(home)]
+    if not names:
+        raise TutorialError("The local cloud never was up here: `tutorial up` starts it.")
     if service is not None and service not in names:
-        known = ", ".join(names) or "none, for the local cloud never was up here"
-        raise TutorialError(f"There is no service {service}: choose from {known}.")
+        raise TutorialError(f"There is no service {service}: choose from {', '.join(names)}.")
     for name in [service] if service else names:
         log = cloud.log_of(home, name)
         said = log.read_text("utf-8", "replace").splitlines() if log.is_file() else []
@@ -128,6 +130,9 @@ def run(
         problems = [outcome.problem for outcome in outcomes if outcome.problem]
         if problems:
             raise TutorialError(problems[0])
+
+
+app.command()(actions)
 
 
 @app.command()

@@ -148,6 +148,61 @@ def undo_a_deletion(home: Home, bucket: str) -> str:
     return f"Version {latest[0]['VersionId']} is current again."
 
 
+def stop_a_bad_change(
+    home: Home,
+    test: Callable[[Callable[[float], str]], object],
+    good: Callable[[float], str],
+    bad: Callable[[float], str],
+) -> str:
+    """A test that passes for the good version of a function and fails for the bad one."""
+    try:
+        test(good)
+    except AssertionError as error:
+        raise TutorialError(f"Your test fails for the good version ({error}): mend it.") from None
+    try:
+        test(bad)
+    except AssertionError:
+        return "Your test passes for the good version and stops the bad one."
+    raise TutorialError(
+        "Your test lets the bad version pass: what does it promise that is not true?"
+    )
+
+
+LEAKY_WORKFLOW = """\
+name: Try the key
+on:
+  push:
+    branches: [main]
+permissions:
+  contents: read
+jobs:
+  try:
+    runs-on: ubuntu-latest
+    timeout-minutes: 5
+    steps:
+      - name: Is the key there?
+        env:
+          KEY: ${{ secrets.HEROKU_API_KEY }}
+        run: |
+          test -n "$KEY"
+          echo "The key is $KEY"
+          echo "It ends with" "$(echo "$KEY" | rev)"
+          echo "It has ${#KEY} characters"
+"""
+LEAK = 18
+
+
+def find_the_leak(home: Home, line: int) -> str:
+    """The line of `LEAKY_WORKFLOW` that prints the secret in a form that GitHub does not know."""
+    if line == LEAK - 1:
+        raise TutorialError(
+            f"Line {line} is careless, but the log shows *** there: GitHub knows that text."
+        )
+    if line != LEAK:
+        raise TutorialError(f"Line {line} gives nobody the key: look for where it is printed.")
+    return "Backwards it is another text, and GitHub does not know that it is secret."
+
+
 EXERCISES: dict[str, Callable[..., str]] = {
     "fool the model": fool_the_model,
     "how many reviews": how_many_reviews,
@@ -155,4 +210,6 @@ EXERCISES: dict[str, Callable[..., str]] = {
     "go back": go_back,
     "one key": one_key,
     "undo a deletion": undo_a_deletion,
+    "stop a bad change": stop_a_bad_change,
+    "find the leak": find_the_leak,
 }

@@ -34,6 +34,18 @@ def give_file(path: str, home: Home) -> int:
     return len(target.read_text(encoding="utf-8").splitlines())
 
 
+def files_below(folder: str) -> list[str]:
+    """Return the paths of the project's files below a folder, sorted; raises `TutorialError`."""
+    found = sorted(
+        path.relative_to(PROJECT).as_posix()
+        for path in (PROJECT / folder).rglob("*")
+        if path.is_file() and not path.name.startswith(".") and "__pycache__" not in path.parts
+    )
+    if not found:
+        raise TutorialError(f"There is no folder {folder} to give: look at the spelling.")
+    return found
+
+
 def key_lines(source: str, name: str) -> str:
     """Return the lines of the function or class `name` of a Python file; raises `TutorialError`."""
     # Not splitlines(): Python's own lines end at a line break alone.

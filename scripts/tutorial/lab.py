@@ -22,10 +22,13 @@ from tutorial import cloud
 from tutorial.audit import Answer
 from tutorial.audit import audit as ask_audit
 from tutorial.checks import Result, run_checks
+from tutorial.cloud.services import github_state
 from tutorial.deployed import live_app
 from tutorial.errors import TutorialError
-from tutorial.exercises import EXERCISES
-from tutorial.given import give_file, key_lines
+from tutorial.exercises import EXERCISES, LEAKY_WORKFLOW
+from tutorial.github.repository import prepare
+from tutorial.github.vault import Vault
+from tutorial.given import files_below, give_file, key_lines
 from tutorial.home import Home
 from tutorial.milestones import milestone as milestone_of
 from tutorial.screenshot import NoBrowserError, take_screenshot
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FIRST_WITH_CLOUD = 1
+FIRST_WITH_GITHUB = 3
 home = Home.current()
 _begun: int | None = None
 
@@ -48,6 +52,7 @@ def begin(number: int) -> None:
     """
     global _begun
     title = milestone_of(number).title
+    _ask_for_plain_text()
     workspace = Workspace(home.workspace)
     workspace.prepare()
     kept = workspace.keep_uncommitted_work()
@@ -67,9 +72,18 @@ def begin(number: int) -> None:
         os.environ["PATH"] = os.pathsep.join([tools, os.environ["PATH"]])
     if number >= FIRST_WITH_CLOUD:
         _enter_cloud()
+    if number >= FIRST_WITH_GITHUB:
+        workspace.set_origin(prepare(github_state(home)).url)
     _guard_cells()
     _begun = number
     print(f"Milestone {number}: {title}. You are in workspace/.")
+
+
+def _ask_for_plain_text() -> None:
+    """Keep commands from printing colours and cursor movements, which would stand here as codes."""
+    for wish in ("FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE"):  # a kernel asks for colours
+        os.environ.pop(wish, None)
+    os.environ |= {"NO_COLOR": "1", "TERM": "dumb"}
 
 
 def _catch_up(workspace: Workspace, behind: list[int]) -> None:
@@ -77,12 +91,9 @@ def _catch_up(workspace: Workspace, behind: list[int]) -> None:
     root = workspace.git("rev-list", "--max-parents=0", "HEAD").splitlines()[-1]
     workspace.go_back_to(f"milestone-{tagged[-1]}" if tagged else root)
     command = [sys.executable, "-m", "tutorial", "run", *map(str, behind)]
-    # A kernel asks for colours, which would stand as codes in what is printed here.
-    asks = ("FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE")
-    plain = {k: v for k, v in home.environment().items() if k not in asks} | {"NO_COLOR": "1"}
     process = subprocess.Popen(
         command,
-        env=plain,
+        env=home.environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -98,7 +109,7 @@ def _catch_up(workspace: Workspace, behind: list[int]) -> None:
 def _enter_cloud() -> None:
     """Bring the local cloud up, and let this kernel's tools know where it is and by which keys."""
     for service in cloud.up(home, say=lambda line: None):
-        print(f"{service.name} is {service.state}: {service.url}")
+        print(f"{service.name} is {service.state} {service.url}".rstrip())
     os.environ.update(cloud.environment(home))
 
 
@@ -126,12 +137,17 @@ def _guard_cells() -> None:
 
 
 def give(*paths: str, show: str | None = None) -> None:
-    """Copy files that are needed but are not the lesson into the workspace.
+    """Copy files that are needed but are not the lesson into the workspace; a folder ends with a slash.
 
     `show` names a function or class of the last file: its lines are displayed.
     """
     _require_begun()
     for path in paths:
+        if path.endswith("/"):
+            names = files_below(path)
+            lines = sum(give_file(name, home) for name in names)
+            print(f"{lines:>5} lines  {path} ({len(names)} files)")
+            continue
         lines = give_file(path, home)
         print(f"{lines:>5} lines  {path}")
     if show:
@@ -169,6 +185,18 @@ def keep_profile(profile: str, access_key: dict[str, Any]) -> None:
         home, profile, str(access_key["AccessKeyId"]), str(access_key["SecretAccessKey"])
     )
     print(f"The keys of {profile} are kept as AWS_PROFILE={profile}.")
+
+
+def secret(name: str, value: str) -> None:
+    """Give the repository a secret, as `gh secret set NAME` does on GitHub; it is not printed."""
+    Vault(github_state(home)).set_secret(name, value)
+    print(f"The secret {name} is kept: workflows get it, logs show ***.")
+
+
+def variable(name: str, value: str) -> None:
+    """Give the repository a variable, as `gh variable set NAME` does on GitHub."""
+    Vault(github_state(home)).set_variable(name, value)
+    print(f"The variable {name} is {value}.")
 
 
 def look(app: RunningApp, review: str | None = None, alt: str = "The app's page") -> None:
@@ -228,6 +256,12 @@ def exercise(name: str, *answer: Any) -> bool:
     return True
 
 
+def leaky_workflow() -> None:
+    """Show the workflow of the exercise "find the leak", with the numbers of its lines."""
+    for number, line in enumerate(LEAKY_WORKFLOW.splitlines(), start=1):
+        print(f"{number:>2}  {line}")
+
+
 def commit(number: int) -> None:
     """Commit the workspace, tag it `milestone-N`, and print what changed."""
     _require_begun()
@@ -273,9 +307,12 @@ __all__ = [
     "exercise",
     "give",
     "keep_profile",
+    "leaky_workflow",
     "live",
     "look",
     "running_app",
+    "secret",
     "serve",
     "table",
+    "variable",
 ]

@@ -84,6 +84,14 @@ class Workspace:
             if self._try_git("config", setting).returncode:
                 self.git("config", setting, value)
 
+    def set_origin(self, url: str) -> None:
+        """Make the local GitHub the remote `origin`, unless the reader has a repository of their own."""
+        known = self._try_git("config", "remote.origin.url").stdout.strip()
+        if not known:
+            self.git("remote", "add", "origin", url)
+        elif known != url and known.startswith("file:"):  # the home was moved
+            self.git("remote", "set-url", "origin", url)
+
     def is_ours(self) -> bool:
         """Tell whether the folder is a workspace that `prepare` made."""
         if not (self.path / ".git").exists():

@@ -3,14 +3,19 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tutorial.checks import deploy, s3, zero_ops
+from tutorial.checks import continuous_deployment, deploy, s3, zero_ops
 from tutorial.checks.items import Item, Probe, Result
 from tutorial.deployed import live_app
 from tutorial.errors import TutorialError
 from tutorial.home import Home
 from tutorial.serving import RunningApp, app_to_ask
 
-CHECKS: dict[int, list[Item]] = {0: zero_ops.ITEMS, 1: deploy.ITEMS, 2: s3.ITEMS}
+CHECKS: dict[int, list[Item]] = {
+    0: zero_ops.ITEMS,
+    1: deploy.ITEMS,
+    2: s3.ITEMS,
+    3: continuous_deployment.ITEMS,
+}
 
 
 def run_checks(milestone: int, home: Home) -> list[Result]:

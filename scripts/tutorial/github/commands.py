@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from tutorial.cloud.services import github_state
 from tutorial.errors import TutorialError
 from tutorial.github.hook import LEFT, PATIENCE
 from tutorial.github.listing import follow, run_details, run_summaries
@@ -25,7 +26,7 @@ def actions(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """List the runs of the workflows, or one run's jobs, steps and logs."""
-    state = Home.current().root / "github"
+    state = github_state(Home.current())
     out = Console(highlight=False)
     if not (state / "runs.sqlite").exists():
         if identity is not None or watch:

@@ -105,6 +105,8 @@ def test_a_release_phase_that_is_killed_leaves_the_former_release(
 def test_a_clean_stop_ends_streams_and_says_what_it_interrupted(platform: RunningPlatform) -> None:
     api = platform.start()
     api.create("stopped-app")
+    api.deploy("stopped-app", small_app())
+    assert answers(api, "stopped-app") == "one"
     session = {"tail": True, "lines": 1}
     tail = api.post("/apps/stopped-app/log-sessions", session)["logplex_url"]
     with slow_index() as index:
@@ -116,6 +118,7 @@ def test_a_clean_stop_ends_streams_and_says_what_it_interrupted(platform: Runnin
     api = platform.start()
     assert api.get(f"/apps/stopped-app/builds/{build['id']}")["status"] == "failed"
     assert SENTENCE in requests.get(build["output_stream_url"], timeout=60).text
+    assert [line for line in api.log("stopped-app") if "Process exited with status" in line]
     assert "Traceback" not in platform.said()
 
 

@@ -59,6 +59,7 @@ class LogBook:
         self._written = {app_id: lines[-1].number for app_id, lines in self._lines.items()}
         self._followers: dict[str, set[asyncio.Event]] = {}
         self._flush: asyncio.TimerHandle | None = None
+        self._ending = False
         self._closed = False
 
     def add(self, app_id: str, source: str, process: str, message: str) -> None:
@@ -86,7 +87,7 @@ class LogBook:
         self._of(app_id)
         self._followers.setdefault(app_id, set()).add(news)
         try:
-            while not self._closed and app_id in self._lines:
+            while not self._ending and app_id in self._lines:
                 news.clear()
                 for line in tuple(self._of(app_id)):
                     if line.number > after:
@@ -95,7 +96,7 @@ class LogBook:
                             yield Line(line.number, line.at, "heroku", "logplex", overflow(missed))
                         if line in wanted:
                             yield line
-                if not news.is_set() and not self._closed:
+                if not news.is_set() and not self._ending:
                     await news.wait()
         finally:
             self._followers[app_id].discard(news)
@@ -133,14 +134,15 @@ class LogBook:
         self._db.execute("COMMIT")
 
     def let_go(self) -> None:
-        """End the following of everybody who follows; nothing is added from now on."""
-        self._closed = True
+        """End the following of everybody who follows: the platform is about to stop."""
+        self._ending = True
         for followers in self._followers.values():
             for news in followers:
                 news.set()
 
     def close(self) -> None:
-        """Write all, and close the file."""
+        """Write all, and close the file: what is added from now on is lost."""
+        self._closed = True
         if self._flush is not None:
             self._flush.cancel()
         self.flush()

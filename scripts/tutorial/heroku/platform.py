@@ -66,7 +66,6 @@ class Platform:
 
     async def stop(self) -> None:
         """Stop all dynos; what is under way has failed."""
-        self.logs.let_go()
         await asyncio.gather(*(runner.stop() for runner in self._runners.values()))
         self._fail_what_is_pending()
         self.outputs.close_all()

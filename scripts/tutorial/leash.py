@@ -36,7 +36,9 @@ def main() -> int:
     threading.Thread(target=hold, daemon=True).start()
     status = child.wait()
     if let_go.is_set() and os.getpgrp() == os.getpid():
-        os.killpg(0, signal.SIGKILL)  # what the command started: it and the leash have a group to themselves
+        os.killpg(
+            0, signal.SIGKILL
+        )  # what the command started: it and the leash have a group to themselves
     return 0 if let_go.is_set() else status
 
 

@@ -11,6 +11,7 @@ from tutorial.audit import audit
 from tutorial.checks import CHECKS, Item, Probe, run_checks
 from tutorial.deployed import Platform, live_app
 from tutorial.errors import TutorialError
+from tutorial.exercises import go_back, let_one_file_in
 from tutorial.home import PROJECT, Home
 from tutorial.serving import RunningApp
 
@@ -19,6 +20,7 @@ KEY = "the-key-of-the-platform"
 SERVING = {"status": "serving", "checked": "now", "digest": "d" * 64, "problem": None}
 RELEASE = {
     "version": 7,
+    "status": "succeeded",
     "description": "Deploy 1a2b3c4",
     "created_at": "2026-11-25T04:00:00Z",
     "current": True,
@@ -221,3 +223,42 @@ def test_no_text_of_the_audit_or_a_check_holds_the_key(deployed: Deployed) -> No
     said = repr(audit(deployed.home)) + repr(run_checks(1, deployed.home))
     assert "went live without a check" in said
     assert KEY not in said
+
+
+# --- the exercises of milestone 1
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        ("", "does not get in"),
+        ("data/DATASHEET.md", "does not get in"),
+        ("!data/", "data/test.csv gets in, too"),
+        ("!data/*.md\napp/main.py", "app/main.py got in before"),
+        ("!data/DATASHEET.md", None),
+    ],
+)
+def test_one_file_and_no_other_is_let_in(deployed: Deployed, lines: str, words: str | None) -> None:
+    workspace = deployed.home.workspace
+    for name in ("app/main.py", "data/test.csv", "data/DATASHEET.md"):
+        (workspace / name).parent.mkdir(parents=True, exist_ok=True)
+        (workspace / name).touch()
+    (workspace / ".dockerignore").write_bytes((PROJECT / ".dockerignore").read_bytes())
+    if words is None:
+        assert "One more file" in let_one_file_in(deployed.home, f"\n{lines}\n")
+        return
+    with pytest.raises(TutorialError, match=words):
+        let_one_file_in(deployed.home, lines)
+
+
+def test_going_back_is_a_newer_release_that_is_live(deployed: Deployed) -> None:
+    before = [RELEASE]
+    with pytest.raises(TutorialError, match="No release came after v7"):
+        go_back(deployed.home, before)
+    newer = RELEASE | {"version": 8, "status": "succeeded", "description": "Set A config vars"}
+    deployed.replies["/apps/reviews/releases"] = in_json([RELEASE, newer])
+    with pytest.raises(TutorialError, match="v8 is 'Set A config vars'"):
+        go_back(deployed.home, before)
+    newer |= {"description": "Rollback to v4"}
+    deployed.replies["/apps/reviews/releases"] = in_json([RELEASE, newer])
+    assert go_back(deployed.home, before) == "v8 is live: Rollback to v4."

@@ -15,7 +15,8 @@ from tutorial.workspace import Workspace
 # The finished workspace, as far as the milestones have built it.
 BUILT = (
     *("app/", "data/", "infra/", ".streamlit/", "README.md", ".gitignore"),
-    *("Dockerfile", "heroku.yml", ".dockerignore", "scripts/"),
+    *("Dockerfile", "heroku.yml", ".dockerignore", "scripts/", "tests/app/"),
+    *(".github/workflows/deploy_app.yml",),
 )
 # The workshop's own, beside the reader's scripts.
 OURS = ("scripts/tutorial/", "scripts/setup.sh")
@@ -53,7 +54,7 @@ def test_the_workspace_is_clean_and_tagged(chain: Chain) -> None:
 def test_every_check_passed_and_the_audit_said_what_the_design_says(
     chain: Chain,
 ) -> None:
-    answered = {0: 0, 1: 1, 2: 2}
+    answered = {0: 0, 1: 1, 2: 2, 3: 3}
     for milestone in all_milestones():
         check = chain.home.recall(f"check-{milestone.number}")
         assert check is not None

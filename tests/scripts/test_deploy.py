@@ -24,6 +24,7 @@ ROLLBACK = f"POST {APP}/releases"
 def tarball_of(fake: FakePlatform) -> dict[str, bytes]:
     """Return the files that were uploaded, by name."""
     with tarfile.open(fileobj=io.BytesIO(fake.one("PUT /put").body)) as tar:
+        assert len(tar.getnames()) == len(set(tar.getnames())), "a file is there twice"
         files = {entry.name: tar.extractfile(entry) for entry in tar.getmembers()}
         return {name: file.read() for name, file in files.items() if file}
 
@@ -124,7 +125,9 @@ def test_a_model_that_git_has_is_deployed_as_committed(
     (repository.root / "small.skops").write_text("changed", encoding="utf-8")
     fake.answer(f"GET {APP}/config-vars", Reply({"MODEL_URI": "small.skops"}))
     assert repository.deploy().status == 0
-    assert tarball_of(fake)["small.skops"] == b"committed"
+    files = tarball_of(fake)
+    assert files["small.skops"] == b"committed"
+    assert set(files) == set(repository.git("ls-files").split())
 
 
 def test_a_model_that_is_not_there(repository: Repository, fake: FakePlatform) -> None:
@@ -191,11 +194,16 @@ def test_what_the_platform_refuses_is_said(
 
 
 @pytest.mark.parametrize("address", ["nonsense", "http://127.0.0.1:99999", "http://[::1"])
-def test_an_address_that_is_none_is_refused_at_once(repository: Repository, address: str) -> None:
-    repository.settings["HEROKU_API_URL"] = address
-    said = repository.deploy()
-    assert said.status == 1
-    assert "HEROKU_API_URL" in said.err
+def test_an_address_that_is_none_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    monkeypatch.syspath_prepend(str(PROJECT / "scripts"))
+    import heroku
+
+    monkeypatch.setattr(heroku.time, "sleep", lambda seconds: pytest.fail("it waits"))
+    settings = {"HEROKU_APP_NAME": "x", "HEROKU_API_KEY": KEY, "HEROKU_API_URL": address}
+    with pytest.raises(heroku.HerokuError, match="HEROKU_API_URL"):
+        heroku.App(settings).config()
 
 
 def test_a_stack_that_builds_no_containers(repository: Repository, fake: FakePlatform) -> None:

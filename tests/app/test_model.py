@@ -1,13 +1,7 @@
-"""Training: what it takes, what it refuses, and that everybody who does it gets the same model."""
+"""Training: what it takes, what it refuses, and what the model has learned."""
 
 import copy
-import json
-import os
-import platform
-import subprocess
-import sys
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,7 +16,6 @@ from sklearn.pipeline import Pipeline
 from app.data import DataError
 from app.evaluation import evaluate
 from app.model import RANGES, ModelError, Params, predict, train, vectorizer
-from app.model_file import model_digest
 
 RAVE = "A wonderful, moving film with a great cast; I loved every minute."
 SLATING = "A boring mess with terrible acting, and the worst film of the year."
@@ -179,35 +172,6 @@ def test_reviews_of_unknown_films_can_be_learned_from(reviews: pd.DataFrame) -> 
     assert dull < 0.5 < great
 
 
-def test_where_nine_in_ten_are_positive_the_model_expects_so(
-    train_reviews: pd.DataFrame, unseen_reviews: pd.DataFrame
-) -> None:
-    model = train(nine_in_ten(train_reviews))
-
-    chances = predict(model, nine_in_ten(unseen_reviews)["review"].tolist())
-    rave, slating = predict(model, [RAVE, SLATING])
-    assert chances.mean() == pytest.approx(0.9, abs=0.05)
-    assert slating < 0.75 < chances.mean() < rave
-
-
-def nine_in_ten(reviews: pd.DataFrame) -> pd.DataFrame:
-    """All the positive reviews, and of the negative ones a ninth as many."""
-    positive = reviews[reviews["sentiment"] == "positive"]
-    negative = reviews[reviews["sentiment"] == "negative"]
-    return pd.concat([positive, negative.head(len(positive) // 9)])
-
-
-def test_labels_at_random_teach_no_certainty(
-    train_reviews: pd.DataFrame, unseen_reviews: pd.DataFrame
-) -> None:
-    shuffled = train_reviews["sentiment"].sample(frac=1, random_state=0).to_numpy()
-
-    model = train(train_reviews.assign(sentiment=shuffled))
-
-    chances = predict(model, unseen_reviews["review"].tolist())
-    assert np.abs(chances - 0.5).max() < 0.25
-
-
 def test_what_tells_one_film_only_teaches_no_certainty() -> None:
     """Names of characters tell the verdict on one film and nothing of the next one."""
     rows = [
@@ -259,49 +223,7 @@ def test_two_dozen_easy_reviews_teach_no_certainty(reviews: pd.DataFrame) -> Non
     assert np.abs(chances - 0.5).max() < 0.49
 
 
-@pytest.mark.parametrize("film", ["known", "unknown"])
-def test_the_order_of_rows_does_not_change_the_model(
-    train_reviews: pd.DataFrame, film: str
-) -> None:
-    reviews = train_reviews.head(200)
-    if film == "unknown":
-        reviews = reviews.assign(film="")
-    shuffled = reviews.sample(frac=1, random_state=0)
-    assert model_digest(train(shuffled)) == model_digest(train(reviews))
-
-
 def test_training_leaves_the_reviews_as_they_are(reviews: pd.DataFrame) -> None:
     before = copy.deepcopy(reviews)
     train(reviews)
     pd.testing.assert_frame_equal(reviews, before)
-
-
-TRAINING = """
-import json
-from threadpoolctl import threadpool_info
-from app.data import read_reviews
-from app.model import train
-from app.model_file import model_digest
-digest = model_digest(train(read_reviews("data/train.csv")))
-kernels = [i["architecture"] for i in threadpool_info() if i["internal_api"] == "openblas"]
-print(json.dumps({"digest": digest, "kernels": kernels}))
-"""
-
-
-def test_processors_agree_on_the_model(project: Path, model: Pipeline) -> None:
-    """The digest names the model: whoever trains it again, on another machine, must get the same."""
-    started = [
-        subprocess.Popen(
-            [sys.executable, "-c", TRAINING],
-            cwd=project,
-            env={**os.environ, "OPENBLAS_CORETYPE": kernel},
-            stdout=subprocess.PIPE,
-        )
-        for kernel in ("Haswell", "Nehalem")
-    ]
-    haswell, nehalem = (json.loads(process.communicate()[0]) for process in started)
-
-    if platform.machine() == "x86_64":  # other processors have no such kernels
-        assert set(haswell["kernels"]) == {"Haswell"}, "BLAS took another kernel"
-        assert set(nehalem["kernels"]) == {"Nehalem"}, "BLAS took another kernel"
-    assert haswell["digest"] == nehalem["digest"] == model_digest(model)

@@ -17,6 +17,7 @@ import yaml
 from tutorial import cloud
 from tutorial.errors import TutorialError
 from tutorial.home import PROJECT, Home
+from tutorial.teardown import cloud_taken_down
 
 # What a notebook's outputs depend on, other than its own cells: a change of it executes all anew.
 INPUTS = (
@@ -53,10 +54,13 @@ def build(
     """
     made = source / "_build"
     made.mkdir(exist_ok=True)
-    stamp, home = made / "inputs", made / "home"
+    # Resolved, as the notebooks see it: a home's cloud is known by its path.
+    stamp, home = made / "inputs", (made / "home").resolve()
+    book_home = Home(home, home / "workspace")
     inputs = digest_of_inputs()
     if cold or not stamp.is_file() or stamp.read_text() != inputs:
         stamp.unlink(missing_ok=True)
+        cloud.down(book_home)  # which a build that was killed left
         for stale in (made / ".jupyter_cache", home, made / "html", made / ".doctrees"):
             shutil.rmtree(stale, ignore_errors=True)
     config = made / "_config.yml"
@@ -73,10 +77,8 @@ def build(
         "CORPORA_CACHE": str(home / "corpora"),
     }
     output = subprocess.DEVNULL if quiet else None
-    try:
+    with cloud_taken_down(book_home):  # which the notebooks bring up
         done = subprocess.run(command, env=environment, cwd=source, stdout=output, stderr=output)
-    finally:
-        cloud.down(Home(home, home / "workspace"))  # which the notebooks brought up
     if done.returncode:
         raise TutorialError("The book was not built: what stopped it stands above.")
     pages = made / "html"

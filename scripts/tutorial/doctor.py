@@ -8,10 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tutorial import cloud
+from tutorial.cloud.services import PORTS, setting
 from tutorial.errors import TutorialError
 from tutorial.home import Home
 from tutorial.screenshot import find_browser
-from tutorial.serving import PORT, free_port
+from tutorial.serving import PORT as APP_PORT
+from tutorial.serving import free_port
 from tutorial.workspace import Workspace
 
 
@@ -71,9 +73,9 @@ def _disk(home: Home) -> Finding:
 
 
 def _port(home: Home) -> Finding:
-    port = free_port(PORT)
-    said = f"{PORT} is free" if port == PORT else f"{PORT} is taken: another one will be used"
-    return Finding("app's port", True if port == PORT else None, said)
+    free = free_port(APP_PORT) == APP_PORT
+    said = "is free" if free else "is taken: another one will be used"
+    return Finding("app's port", free or None, f"{APP_PORT} {said}")
 
 
 def _browser(home: Home) -> Finding:
@@ -97,10 +99,19 @@ def _workspace(home: Home) -> Finding:
 
 def _cloud(home: Home) -> Finding:
     states = cloud.status(home)
-    if not states:
-        return Finding("local cloud", True, "none yet: milestone 1 starts it")
     failed = [state.name for state in states if state.state == "failed"]
     if failed:
         return Finding("local cloud", False, f"{failed[0]} fails: see `tutorial logs {failed[0]}`")
-    said = ", ".join(f"{state.name} {state.state} at {state.url}" for state in states)
-    return Finding("local cloud", True, said)
+    if any(state.state != "stopped" for state in states):
+        said = ", ".join(f"{s.name} {s.state}{s.url and f' at {s.url}'}" for s in states)
+        well = all(state.state == "running" for state in states)
+        return Finding("local cloud", well or None, said if well else f"{said}: run `tutorial up`")
+    given = setting(home)
+    ports = given.ports if given else PORTS
+    taken = [str(port) for port in ports.values() if free_port(port) != port]
+    so_far = "is down" if given else "none yet: milestone 1 starts it"
+    if taken:
+        which = "is taken: another" if len(taken) == 1 else "are taken: others"
+        said = f"{so_far}; of its ports {' and '.join(taken)} {which} will be used"
+        return Finding("local cloud", None, said)
+    return Finding("local cloud", True, f"{so_far}; its ports are free")

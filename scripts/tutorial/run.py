@@ -19,11 +19,11 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from tutorial import cloud
 from tutorial.errors import TutorialError
 from tutorial.execution import execute
 from tutorial.home import Home
 from tutorial.milestones import Milestone, all_milestones, milestone
+from tutorial.teardown import cloud_taken_down
 
 
 @dataclass(frozen=True)
@@ -40,12 +40,11 @@ class Outcome:
 @contextmanager
 def fresh_home() -> Iterator[Home]:
     """Give a new empty home, removed at the end if all went well; its cloud is taken down in any case."""
-    root = Path(tempfile.mkdtemp(prefix="tutorial-"))
+    # Resolved, as the notebooks see it: a home's cloud is known by its path.
+    root = Path(tempfile.mkdtemp(prefix="tutorial-")).resolve()
     home = Home(root, root / "workspace")
-    try:
+    with cloud_taken_down(home):
         yield home
-    finally:
-        cloud.down(home)
     shutil.rmtree(root)
 
 

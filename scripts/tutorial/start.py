@@ -9,7 +9,6 @@ import sys
 import time
 import webbrowser
 from pathlib import Path
-from types import FrameType
 
 from rich.console import Console
 
@@ -18,6 +17,7 @@ from tutorial.errors import TutorialError
 from tutorial.home import PROJECT, Home
 from tutorial.milestones import all_milestones
 from tutorial.serving import free_port
+from tutorial.teardown import cloud_taken_down
 
 PORT = 8888
 PATIENCE = 60  # seconds until JupyterLab has to answer
@@ -33,14 +33,17 @@ def has_screen() -> bool:
 
 
 def start(home: Home, console: Console) -> int:
-    """Run the local cloud and JupyterLab until it is stopped (Ctrl+C, or SIGTERM); return its exit status."""
+    """Run the local cloud and JupyterLab until they are stopped; return the exit status.
+
+    Ctrl+C, SIGTERM and a closed terminal stop them in good order.
+    """
     console.print("The local cloud, which the notebooks use from milestone 1 on:")
-    try:
+    with cloud_taken_down(home):
+        # Ctrl+C ends it even where a shell has its background programs ignore that.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         for service in cloud.up(home, say=lambda line: None):
-            console.print(f"  {service.name:<8} {service.url}", soft_wrap=True)
+            console.print(f"  {service.name:<8} {service.url or service.state}", soft_wrap=True)
         return _run_jupyter(home, console)
-    finally:
-        cloud.down(home)
 
 
 def _run_jupyter(home: Home, console: Console) -> int:
@@ -70,30 +73,26 @@ def _run_jupyter(home: Home, console: Console) -> int:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    stopping = False
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        nonlocal stopping
-        stopping = True
+    try:
+        url = _wait_for(process, runtime, log)
+        address = f"{url['base']}lab/tree/{first}?token={url['token']}"
+        console.print("JupyterLab is up. Its address, first notebook opened, is:")
+        console.print(f"\n  {address}\n", soft_wrap=True, highlight=False)
+        console.print(
+            "The app gets an address of its own (port 8501 if free) when notebook 00 starts it, and "
+            "another one from the platform in milestone 1.",
+        )
+        if has_screen():
+            webbrowser.open(address)
+        else:
+            console.print("There is no screen here: open the address in a browser on this machine.")
+        console.print("It stays up until you press Ctrl+C.")
+        return process.wait()
+    except (KeyboardInterrupt, SystemExit):
+        return 0  # it was told to end, as it is meant to
+    finally:
         process.terminate()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, stop)
-    url = _wait_for(process, runtime, log)
-    address = f"{url['base']}lab/tree/{first}?token={url['token']}"
-    console.print("JupyterLab is up. Its address, first notebook opened, is:")
-    console.print(f"\n  {address}\n", soft_wrap=True, highlight=False)
-    console.print(
-        "The app gets an address of its own (port 8501 if free) when notebook 00 starts it, and "
-        "another one from the platform in milestone 1.",
-    )
-    if has_screen():
-        webbrowser.open(address)
-    else:
-        console.print("There is no screen here: open the address in a browser on this machine.")
-    console.print("It stays up until you press Ctrl+C.")
-    status = process.wait()
-    return 0 if stopping else status
+        process.wait()
 
 
 def _without_news(settings: Path) -> None:

@@ -78,4 +78,5 @@ def test_a_notebook_without_a_check_does_not_pass(
 def test_a_milestone_that_is_not_there_is_one_sentence(tutorial: Command) -> None:
     said = tutorial("run", "7")
     assert (said.status, said.out) == (1, "")
-    assert said.err == "There is no milestone 7 yet: choose from 0.\n"
+    known = ", ".join(str(item.number) for item in milestones.all_milestones())
+    assert said.err == f"There is no milestone 7 yet: choose from {known}.\n"

@@ -12,10 +12,11 @@ import pytest
 import requests
 from waiting import until
 
+from tutorial.cloud import status
 from tutorial.home import Home
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_jupyterlab_opens_at_the_first_notebook_and_ends_when_told(
     home: Home, tmp_path: Path, number: signal.Signals
 ) -> None:
@@ -39,10 +40,15 @@ def test_jupyterlab_opens_at_the_first_notebook_and_ends_when_told(
         url = f"{base}/api/contents/notebooks/00_zero_ops.ipynb?content=0"
         assert requests.get(url, headers=headers, timeout=10).status_code == 200
         assert requests.get(url, timeout=10).status_code == 403
+        # The addresses of the local cloud, which is up, stand above it
+        for service in status(home):
+            assert service.state == "running"
+            assert re.search(rf"^  {service.name} +{service.url or 'running'}$", said, re.MULTILINE)
         family = psutil.Process(process.pid).children(recursive=True)
         process.send_signal(number)
         assert process.wait(60) == 0
         until(lambda: not any(member.is_running() for member in family), "all have ended")
+        assert {service.state for service in status(home)} == {"stopped"}
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)

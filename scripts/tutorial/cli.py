@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import sys
+import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,6 +17,7 @@ from tutorial import cloud
 from tutorial import run as running
 from tutorial.audit import audit as ask_audit
 from tutorial.checks import CHECKS, run_checks
+from tutorial.cloud.tail import Tail
 from tutorial.errors import AlreadyToldError, TutorialError
 from tutorial.github.commands import actions
 from tutorial.home import Home
@@ -90,6 +92,7 @@ def status(as_json: JSON = False) -> None:
 def logs(
     service: Annotated[str | None, typer.Argument(help="Its name; all if none.")] = None,
     lines: Annotated[int, typer.Option(min=1, help="The last so many of each.")] = 20,
+    follow: Annotated[bool, typer.Option(help="Go on as they say more, until Ctrl+C.")] = False,
 ) -> None:
     """Show what the services of the local cloud say."""
     home = Home.current()
@@ -98,11 +101,22 @@ def logs(
         raise TutorialError("The local cloud never was up here: `tutorial up` starts it.")
     if service is not None and service not in names:
         raise TutorialError(f"There is no service {service}: choose from {', '.join(names)}.")
-    for name in [service] if service else names:
-        log = cloud.log_of(home, name)
-        said = log.read_text("utf-8", "replace").splitlines() if log.is_file() else []
-        for line in said[-lines:] or ["it said nothing"]:
-            out.print(f"{name}: {line}", markup=False, soft_wrap=True)
+    with contextlib.ExitStack() as files:
+        chosen = [service] if service else names
+        tails = {name: files.enter_context(Tail(cloud.log_of(home, name))) for name in chosen}
+        for name, tail in tails.items():
+            said = tail.lines(unfinished=not follow)
+            print_log(name, said[-lines:] or ["it said nothing"])
+        while follow:
+            time.sleep(0.2)
+            for name, tail in tails.items():
+                print_log(name, tail.lines())
+
+
+def print_log(name: str, lines: list[str]) -> None:
+    """Print what a service said, its name before each line."""
+    for line in lines:
+        out.print(f"{name}: {line}", markup=False, soft_wrap=True)
 
 
 def services_table(states: list[cloud.ServiceState]) -> Table:

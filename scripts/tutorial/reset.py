@@ -19,8 +19,11 @@ def reset(home: Home, to: int | None = None) -> str:
         )
     workspace = Workspace(home.workspace)
     if not home.workspace.exists():
+        had_cloud = (home.root / "cloud").exists()
         if to is None:
             _remove_state(home)
+            if had_cloud:
+                return "There is no workspace; the local cloud is removed with all that was in it."
         return "There is no workspace: nothing to reset."
     if not workspace.is_ours():
         raise TutorialError(

@@ -135,5 +135,6 @@ def test_reset_removes_a_cloud_without_a_workspace(home: Home, tutorial: Command
     tutorial("up")
     said = tutorial("reset")
     assert (said.status, said.err) == (0, "")
+    assert "the local cloud is removed" in said.out
     assert processes(home) == {}
     assert not (home.root / "cloud").exists()

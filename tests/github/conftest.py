@@ -13,15 +13,11 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / "tutorial"))
 from rehearsal import Rehearsal
 from waiting import until
 
+from left_processes import descendants, left_since
+
 # What a developer, a git hook or a real runner may have set.
 HOME = "a reader's höme $x"  # what a person may call a folder
 FOREIGN = ("GIT_", "GITHUB_", "RUNNER_", "XDG_", "VIRTUAL_ENV")
-
-
-def living() -> set[psutil.Process]:
-    """The processes that this one has started and that have not ended."""
-    children = psutil.Process().children(recursive=True)
-    return {child for child in children if child.is_running() and child.status() != "zombie"}
 
 
 @pytest.fixture(autouse=True)
@@ -38,14 +34,14 @@ def person(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def no_process_is_left(person: None) -> Iterator[None]:
     """Fail the test that leaves a process behind."""
-    before = living()
+    before = descendants(psutil.Process())
     yield
-    until(lambda: not living() - before, "a process is left", 20)
+    until(lambda: not left_since(before), "a process is left", 20)
 
 
 @pytest.fixture
 def rehearsal(tmp_path: Path) -> Iterator[Rehearsal]:
     """A local GitHub below the test's home, and a repository of a reader who pushes to it."""
-    made = Rehearsal(tmp_path / HOME / "github", tmp_path / "reader")
+    made = Rehearsal(tmp_path / HOME / "cloud" / "github", tmp_path / "reader")
     yield made
     made.close()

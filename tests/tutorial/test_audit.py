@@ -26,11 +26,12 @@ def test_an_app_that_knows_only_a_file_proves_nothing(app: RunningApp) -> None:
 
 def test_what_the_card_of_the_live_app_proves_is_answered_with_evidence(home: Home) -> None:
     card = {"status": "serving", "checked": "now", "version": "7", "code": "abc1234"}
-    card |= {"data": "sha256 d0d0", "accuracy": "0.94"}
+    card |= {"data": "sha256 d0d0", "accuracy": "0.94", "digest": "d" * 64, "uri": "s3://b/k"}
     with small_server({"/model": in_json(card)}) as server:
         home.record("app", {"url": server.url, "pid": os.getpid()})
         answers = audit(home)
-    assert [answer.answer for answer in answers[1:5]] == ["7", "sha256 d0d0", "abc1234", "0.94"]
+    model = f"model {'d' * 12}, version 7 of s3://b/k"
+    assert [answer.answer for answer in answers[1:5]] == [model, "sha256 d0d0", "abc1234", "0.94"]
     assert all(answer.evidence.startswith("GET /model") for answer in answers[1:5])
     assert [answer.answer for answer in (answers[0], *answers[5:])] == [None] * 4
 

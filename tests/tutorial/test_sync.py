@@ -28,8 +28,17 @@ NOTEBOOK = "notebooks/00_zero_ops.ipynb"
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of what `sync` reads and writes, in step as committed."""
     copy = tmp_path / "project"
-    for name in ("app", "notebooks", "book/figures"):
+    for name in ("app", "notebooks", "book/figures", "infra", ".github"):
         shutil.copytree(PROJECT / name, copy / name)
+    for name in (
+        "Dockerfile",
+        ".dockerignore",
+        "heroku.yml",
+        "scripts/deploy.py",
+        "scripts/upload.py",
+    ):
+        (copy / name).parent.mkdir(exist_ok=True)
+        shutil.copyfile(PROJECT / name, copy / name)
     for module in (syncing, milestones, given_files):
         monkeypatch.setattr(module, "PROJECT", copy)
     return copy

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
+import botocore.session
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
@@ -67,7 +68,10 @@ def profile_keys(home: Home, profile: str) -> tuple[str, str]:
 def client(home: Home, service: str, access_key: str, secret: str) -> Any:
     """Return a client of S3, IAM or STS here, which signs with these keys."""
     settings = environment(home)
-    return boto3.client(
+    # A session of its own: boto3's default one is the reader's, and looks at their settings once. This
+    # one looks at no profile, for a reader's own AWS_PROFILE may name one that is not here.
+    own = botocore.session.Session(session_vars={"profile": (None, None, None, None)})
+    return boto3.Session(botocore_session=own).client(
         service,  # type: ignore[call-overload]
         endpoint_url=settings["AWS_ENDPOINT_URL"],
         region_name=settings["AWS_DEFAULT_REGION"],

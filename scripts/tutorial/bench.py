@@ -185,13 +185,12 @@ def _book(home: Home) -> Iterator[Figure]:
 
 
 def _ask_until(done: threading.Event, url: str, waits: list[float], failures: list[str]) -> None:
-    """Ask for the card again and again, and note how long each answer took and what failed."""
+    """Ask for the page again and again, and note how long each answer took and what failed."""
     while not done.is_set():
         started = time.perf_counter()
         try:
-            status = requests.get(f"{url}/model", timeout=90).status_code
-            # 503 with a card: the app itself says that its model is being loaded.
-            if status not in (200, 503):
+            status = requests.get(url, timeout=90).status_code
+            if status != requests.codes.ok:
                 failures.append(str(status))
         except requests.RequestException as error:
             failures.append(type(error).__name__)

@@ -3,7 +3,7 @@
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +11,7 @@ from nbformat import NotebookNode
 from small_notebook import cells_of, printed, refused, shown_error, text, write_notebook
 from small_server import in_json, small_server
 
-from tutorial import lab
+from tutorial import cloud, lab
 from tutorial.errors import TutorialError
 from tutorial.execution import execute
 from tutorial.home import PROJECT, Home
@@ -266,7 +266,7 @@ def project_of_two_milestones(folder: Path, *cells: str) -> Path:
 
 
 @pytest.fixture(scope="module")
-def caught_up(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workspace, str]:
+def caught_up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Workspace, str]]:
     """The workspace of a reader who begins milestone 1 with milestone 0 half done, and what they see."""
     root = tmp_path_factory.mktemp("caught-up") / "home"
     home = Home(root, root / "workspace")
@@ -276,12 +276,16 @@ def caught_up(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workspace, str]
     workspace.git("add", "--all")
     workspace.git("commit", "--quiet", "--message", "By hand")
     (workspace.path / "half").write_text("done")
-    with pytest.MonkeyPatch.context() as patch:
-        begin = "import pathlib\nfrom tutorial import lab\nlab.begin(0)"
-        tutorial = project_of_two_milestones(root.parent / "project", begin, BUILD, "lab.commit(0)")
-        patch.setenv("PYTHONPATH", str(tutorial))
-        [cell] = run(home, BEGIN_1)
-    return workspace, printed(cell)
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            begin = "import pathlib\nfrom tutorial import lab\nlab.begin(0)"
+            project = root.parent / "project"
+            tutorial = project_of_two_milestones(project, begin, BUILD, "lab.commit(0)")
+            patch.setenv("PYTHONPATH", str(tutorial))
+            [cell] = run(home, BEGIN_1)
+        yield workspace, printed(cell)
+    finally:
+        cloud.down(home)  # which milestone 1 brought up
 
 
 def test_a_milestone_that_was_not_finished_is_executed_first(

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from cloud_processes import all_run, processes
+from cloud_processes import all_run, end, processes
 
 from tutorial import cloud as local_cloud
 from tutorial.home import Home
@@ -19,7 +19,7 @@ NAMES = {"s3", "heroku", "runner"}
 def is_down_in_the_end(home: Home) -> Iterator[None]:
     """Take down what a test brought up."""
     yield
-    local_cloud.down(home)
+    end(home)
 
 
 def is_one_sentence(said: str) -> bool:

@@ -20,7 +20,7 @@ import pytest
 import requests
 from botocore.config import Config
 from botocore.exceptions import ClientError
-from cloud_processes import kill, kill_and_wait
+from cloud_processes import end, kill, kill_and_wait
 
 from tutorial import cloud as local_cloud
 from tutorial.home import Home
@@ -42,7 +42,7 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     home = Home(root, root / "workspace")
     local_cloud.up(home, say=lambda line: None)
     yield home
-    local_cloud.down(home)
+    end(home)
 
 
 # Like `requests`, with the patience of a test.
@@ -322,6 +322,7 @@ def test_it_does_not_begin_anew_where_it_cannot_read_what_it_kept(
         env={**os.environ, **settings},
         capture_output=True,
         text=True,
+        timeout=60,
     )
     assert done.returncode == 1
     (sentence,) = done.stderr.strip().splitlines()

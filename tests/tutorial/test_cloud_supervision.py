@@ -1,6 +1,7 @@
 """The local cloud comes up anywhere, comes back whatever is killed, and keeps to itself."""
 
 import json
+import shlex
 import shutil
 import socket
 import stat
@@ -9,12 +10,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
 import requests
-from cloud_processes import all_run, kill, kill_and_wait, processes
+from cloud_processes import all_run, end, is_over, kill, kill_and_wait, processes
 from small_server import Reply, small_server
 
 from tutorial import cloud as local_cloud
@@ -70,14 +72,14 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     home = Home(root, root / "workspace")
     up(home)
     yield home
-    local_cloud.down(home)
+    end(home)
 
 
 @pytest.fixture
 def other(home: Home) -> Iterator[Home]:
     """The test's own home, whose local cloud is taken down in the end."""
     yield home
-    local_cloud.down(home)
+    end(home)
 
 
 def leave_something(home: Home, name: str) -> None:
@@ -121,7 +123,7 @@ def test_after_a_kill_of_the_supervisor_up_brings_all_back(other: Home) -> None:
     # What it left serves on; `up` has a supervisor of its own watch over it again
     assert is_there(other, "killed")
     up(other)
-    assert not any(process.is_running() for process in former.values())
+    assert all(is_over(process) for process in former.values())
     assert set(processes(other)) == {"supervisord", *SERVICES}
     assert is_there(other, "killed")
     # All at once
@@ -150,8 +152,11 @@ def test_up_and_down_say_what_is_and_may_be_said_twice(other: Home) -> None:
     assert set(up(other)) == SERVICES
     assert processes(other) == running
     assert set(states(other).values()) == {"running"}
+    record = other.recall(supervision.SUPERVISOR)
+    assert record is not None
     local_cloud.down(other)
     local_cloud.down(other)
+    assert not Path(record["socket"]).parent.exists()
     assert processes(other) == {}
     assert states(other) == dict.fromkeys(SERVICES, "stopped")
     assert local_cloud.environment(other) == address
@@ -170,6 +175,29 @@ def test_two_at_once_bring_up_one_cloud_and_ask_no_proxy(
     marked = [p for p in psutil.process_iter() if is_a_supervisor_of(p, other)]
     assert len(marked) == 1
     assert all_run(other)
+
+
+def test_what_a_notebook_brought_up_goes_down_while_the_notebook_is_busy(
+    other: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervision, "PATIENCE", 10_000)
+    code = (
+        "from tutorial import cloud; from tutorial.home import Home\n"
+        "cloud.up(Home.current(), lambda line: None); print('up', flush=True); input()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as notebook:
+        assert notebook.stdout is not None
+        assert notebook.stdout.readline() == "up\n"
+        # The supervisor is its child, and it does not ask how that ended
+        local_cloud.down(other)
+        assert notebook.poll() is None
+        assert processes(other) == {}
 
 
 def is_a_supervisor_of(process: psutil.Process, home: Home) -> bool:
@@ -236,8 +264,16 @@ def test_a_service_that_cannot_start_is_told_with_its_last_words(
     # What is mended comes up, without a stop in between
     (other.root / "cloud" / "heroku").unlink()
     assert {state.state for state in up(other).values()} == {"running"}
-    local_cloud.down(other)
-    assert processes(other) == {}
+
+
+def test_a_service_whose_program_is_gone_is_told(
+    other: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervision, "PATIENCE", 10_000)
+    gone = SimpleNamespace(executable="/nowhere/python")
+    monkeypatch.setattr(services, "sys", gone)
+    with pytest.raises(TutorialError, match=r"The service s3 cannot be started: .*nowhere"):
+        up(other)
 
 
 def test_a_folder_that_cannot_be_used_is_told(other: Home) -> None:
@@ -260,10 +296,14 @@ def test_lost_keys_of_the_admin_are_made_anew(own: Home) -> None:
     where: Any = {"LocationConstraint": "eu-west-1"}
     s3_of(own).create_bucket(Bucket="still-mine", CreateBucketConfiguration=where)
     path = Path(local_cloud.environment(own)["AWS_SHARED_CREDENTIALS_FILE"])
-    for _ in range(3):  # a user has two keys at most
+    for _ in range(3):
         path.unlink()
         up(own)
         s3_of(own).head_bucket(Bucket="still-mine")
+    # No key is left that nobody has; AWS, moreover, gives a user two at most
+    iam: IAMClient = local_cloud.client(own, "iam", *local_cloud.profile_keys(own, "admin"))
+    (only,) = iam.list_access_keys(UserName="admin")["AccessKeyMetadata"]
+    assert only["AccessKeyId"] == local_cloud.profile_keys(own, "admin")[0]
     # And keys that open nothing, for what S3 kept was removed
     local_cloud.keep_profile(own, "admin", "AKIAOFFORMERDAYS", "its secret")
     up(own)
@@ -299,8 +339,6 @@ def test_a_copied_home_does_not_take_the_originals_cloud_for_its_own(
     )
     names = [entry["Name"] for entry in s3_of(own).list_buckets()["Buckets"]]
     assert "in-the-copy" not in names
-    local_cloud.down(other)
-    assert all_run(own)
 
 
 def test_a_record_of_former_days_harms_nobody(other: Home) -> None:
@@ -314,7 +352,6 @@ def test_a_record_of_former_days_harms_nobody(other: Home) -> None:
         other.record(supervision.SUPERVISOR, stale)
         up(other)
         assert all_run(other)
-        local_cloud.down(other)
         assert program.poll() is None
 
 
@@ -325,6 +362,12 @@ def test_a_home_may_have_any_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     odd = "a home, 'mine' \"yours\" 100%s %(here)s é雪 ;x #y \\ $HOME"
     root = tmp_path / odd / ("long" * 40)  # no socket has a path as long
     home = Home(root, root / "workspace")
+    # And so may the folder of the Python that runs all of it
+    python = tmp_path / odd / "python"
+    python.parent.mkdir()
+    python.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} "$@"\n')
+    python.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(python))
     try:
         up(home)
         leave_something(home, "anywhere")

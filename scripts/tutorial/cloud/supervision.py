@@ -19,9 +19,10 @@ from xmlrpc.client import Fault, ServerProxy
 
 import psutil
 import requests
-from supervisor.xmlrpc import SupervisorTransport
+from supervisor.xmlrpc import Faults, SupervisorTransport
 
 from tutorial.cloud.access import ensure_admin
+from tutorial.cloud.processes import ended, is_ours, ports, reap
 from tutorial.cloud.services import (
     MARK,
     Service,
@@ -61,15 +62,19 @@ def up(home: Home, say: Callable[[str], object] = print) -> list[ServiceState]:
     """
     with _alone(home):
         supervisor = _supervisor(home)
-        given = new_setting(home, lambda port: _is_ours(home, port))
+        given = new_setting(home, lambda port: is_ours(home, port))
         wanted = services(given)
         if supervisor is None or not _is_for(home, wanted):
             _stop(home)  # what a supervisor that was killed left, or one with other services
             say(f"Starting {', '.join(service.name for service in wanted)} ...")
             supervisor = _start(home, wanted)
         for service in wanted:
-            with contextlib.suppress(Fault):  # it runs already
+            try:
                 supervisor.startProcess(service.name, False)
+            except Fault as fault:
+                if fault.faultCode != Faults.ALREADY_STARTED:
+                    words = f"The service {service.name} cannot be started: {fault.faultString}."
+                    raise TutorialError(words) from None
         for service in wanted:
             _wait_for(home, supervisor, service)
         ensure_admin(home, given)
@@ -113,18 +118,13 @@ def _answers(service: Service, told: dict[str, Any]) -> bool:
     if service.port is None:
         return bool(told["statename"] == "RUNNING")  # it lasted for `startsecs`
     try:
-        if service.port not in _ports(psutil.Process(told["pid"])):
+        if service.port not in ports(psutil.Process(told["pid"])):
             return False
         with requests.Session() as session:
             session.trust_env = False  # a proxy does not lead to this machine
             return session.get(service.url + service.health, timeout=5).ok
     except (psutil.Error, requests.RequestException):
         return False
-
-
-def _ports(process: psutil.Process) -> set[int]:
-    listening = (c for c in process.net_connections("tcp") if c.status == psutil.CONN_LISTEN)
-    return {c.laddr.port for c in listening}
 
 
 @contextlib.contextmanager
@@ -154,16 +154,13 @@ def _supervisor(home: Home) -> Any | None:
     if record is None:
         return None
     try:
-        # A pid alone may be another program's by now.
-        if not _is_marked(psutil.Process(record["pid"]), home):
-            return None
         interface: Any = ServerProxy(
             "http://localhost",
             transport=cast(Any, SupervisorTransport(None, None, f"unix://{record['socket']}")),
         ).supervisor
         interface.getState()
-    except (psutil.Error, OSError, Fault, HTTPException):
-        return None
+    except (OSError, Fault, HTTPException):
+        return None  # whatever has its pid by now
     return interface
 
 
@@ -184,12 +181,11 @@ def _stop(home: Home) -> None:
         with contextlib.suppress(psutil.Error):
             process = psutil.Process(record["pid"])
             with contextlib.suppress(OSError, Fault, HTTPException):
+                supervisor.stopAllProcesses()  # at once; a shutdown waits for one after the other
                 supervisor.shutdown()
-            try:
-                process.wait(PATIENCE)
-            except psutil.TimeoutExpired:
+            if not ended([process], PATIENCE):
                 process.kill()
-    _reap(home)
+    reap(home)
     if record is not None:
         folder = Path(record["socket"]).parent
         if folder.name.startswith(SOCKET_FOLDER):
@@ -301,38 +297,3 @@ def _wait_for(home: Home, supervisor: Any, service: Service) -> None:
 def _last_words(log: Path) -> str:
     words = log.read_text("utf-8", "replace").strip().splitlines() if log.exists() else []
     return words[-1] if words else "it said nothing."
-
-
-def _is_marked(process: psutil.Process, home: Home) -> bool:
-    return bool(process.environ().get(MARK) == str(home.root))
-
-
-def _marked(home: Home) -> list[psutil.Process]:
-    """Return the processes of this home's services, whoever is their parent by now."""
-    found = []
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error, OSError):
-            if process.pid != os.getpid() and _is_marked(process, home):
-                found.append(process)
-    return found
-
-
-def _reap(home: Home) -> None:
-    """End what a supervisor that was killed left behind."""
-    left = _marked(home)
-    for process in left:
-        with contextlib.suppress(psutil.Error):
-            process.terminate()
-    _, stubborn = psutil.wait_procs(left, timeout=10)
-    for process in stubborn:
-        with contextlib.suppress(psutil.Error):
-            process.kill()
-
-
-def _is_ours(home: Home, port: int) -> bool:
-    """Tell whether a process of this home's services listens at the port."""
-    for process in _marked(home):
-        with contextlib.suppress(psutil.Error):
-            if port in _ports(process):
-                return True
-    return False

@@ -33,7 +33,9 @@ def pytest_configure() -> None:
 def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
     """Execute the notebooks with nbmake; their outputs stay in the copy, and their cloud stays up."""
     root = tmp_path_factory.mktemp("chain")
-    copy, home = root / "copy", Home(root / "home", root / "home" / "workspace")
+    # As a reader's home is: inside the project, whose settings must not reach the workspace.
+    copy = root / "copy"
+    home = Home(copy / ".tutorial", copy / ".tutorial" / "workspace")
     for name in project_files():
         (copy / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(PROJECT / name, copy / name)

@@ -64,6 +64,10 @@ def _canonical(value: Any) -> Any:
         return sorted([str(key), _canonical(item)] for key, item in value.items())
     if isinstance(value, (list, tuple)):
         return [_canonical(item) for item in value]
+    if isinstance(value, np.ndarray) and value.dtype.kind == "f":
+        # As bytes: a model may have millions of weights. + 0.0 turns -0.0 into 0.0.
+        rounded = np.round(value, DECIMALS).astype("<f8") + 0.0
+        return [list(value.shape), hashlib.sha256(rounded.tobytes()).hexdigest()]
     if isinstance(value, np.ndarray):
         return _canonical(value.tolist())
     if isinstance(value, (float, np.floating)):

@@ -10,7 +10,7 @@ from hypothesis import settings
 from sklearn.pipeline import Pipeline
 
 from app.data import read_reviews
-from app.model import train
+from app.model import Params, train
 from app.model_file import save
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -73,7 +73,7 @@ def reviews() -> pd.DataFrame:
 @pytest.fixture(scope="session")
 def small_model() -> Pipeline:
     """A model of a few words, quick to save and to load: to change it, copy it."""
-    return train(small_reviews())
+    return train(small_reviews(), Params(bits=10))
 
 
 def small_reviews() -> pd.DataFrame:

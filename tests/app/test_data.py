@@ -293,8 +293,9 @@ def words_of(review: str) -> list[str]:
 def test_the_corpus_is_large_enough_to_tell_a_model_from_luck(
     train_reviews: pd.DataFrame, unseen_reviews: pd.DataFrame
 ) -> None:
-    assert len(train_reviews) + len(unseen_reviews) >= 600
-    assert len(unseen_reviews) >= 150
+    assert len(train_reviews) + len(unseen_reviews) >= 2000
+    assert len(unseen_reviews) >= 500
+    assert len({*train_reviews["film"], *unseen_reviews["film"]}) >= 250
 
 
 @pytest.mark.parametrize("split", ["train_reviews", "unseen_reviews"])
@@ -331,3 +332,8 @@ def test_no_two_reviews_share_eight_words_in_a_row(whole_corpus: list[str]) -> N
 def test_no_opening_is_a_template(whole_corpus: list[str]) -> None:
     openings = Counter(" ".join(words_of(review)[:4]) for review in whole_corpus)
     assert {words: n for words, n in openings.items() if n > 4} == {}
+
+
+def test_the_corpus_has_many_words(whole_corpus: list[str]) -> None:
+    """Its breadth is what a model of it can know of other reviews."""
+    assert len({word for review in whole_corpus for word in words_of(review)}) >= 9000

@@ -1,7 +1,7 @@
 """Training: what it takes, what it refuses, and what the model has learned."""
 
 import copy
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from sklearn.pipeline import Pipeline
 
 from app.data import DataError
 from app.evaluation import evaluate
-from app.model import RANGES, ModelError, Params, predict, train, vectorizer
+from app.model import MODELS, RANGES, ModelError, Params, predict, train
 
 RAVE = "A wonderful, moving film with a great cast; I loved every minute."
 SLATING = "A boring mess with terrible acting, and the worst film of the year."
@@ -28,7 +28,10 @@ UNKNOWN = "xyzzy plugh"
         *[("C", value) for value in (0, -1, 1e9, float("nan"), float("inf"), "2", True)],
         *[("ngrams", value) for value in (0, 4, 1.5, 2.0, "2", None, True)],
         *[("min_df", value) for value in (0, -3, 0.5)],
-        *[("max_features", value) for value in (99, 10**9, None)],
+        *[("smoothing", value) for value in (0, -1, 1e6)],
+        *[("blend", value) for value in (-0.1, 1.1)],
+        *[("punctuation", value) for value in (2, 0.5, True)],
+        *[("bits", value) for value in (7, 25, None)],
     ],
 )
 def test_a_parameter_that_makes_no_sense_is_named(name: str, value: Any) -> None:
@@ -76,14 +79,52 @@ def params_or_error(assignment: str) -> Params | ModelError:
         return error
 
 
-def test_parameters_reach_the_model(reviews: pd.DataFrame) -> None:
-    words = vectorizer(train(reviews, Params(ngrams=1))).vocabulary_
-    runs = vectorizer(train(reviews, Params(ngrams=3))).vocabulary_
-    frequent = vectorizer(train(reviews, Params(min_df=12))).vocabulary_
+def test_a_named_model_is_where_the_other_assignments_start() -> None:
+    assert Params.parse(["model=small"]) == MODELS["small"] == Params()
+    assert Params.parse(["model=full"]) == MODELS["full"] != MODELS["small"]
+    assert Params.parse(["C=2", "model=full"]) == replace(MODELS["full"], C=2.0)
 
-    assert {word.count(" ") for word in words} == {0}
-    assert {run.count(" ") for run in runs} == {0, 1, 2}
-    assert 0 < len(frequent) < len(words)
+
+@pytest.mark.parametrize("name", ["", "Small", "huge", "full "])
+def test_a_model_that_nobody_named_is_refused(name: str) -> None:
+    with pytest.raises(ModelError) as refused:
+        Params.parse([f"model={name}"])
+    assert str(refused.value).startswith(f"model is {name!r}: choose from small, full")
+    assert is_one_sentence(str(refused.value))
+
+
+def known(model: Pipeline, review: str) -> int:
+    """How many of a review's features tell the model anything."""
+    counts = model.named_steps["features"].transform(pd.DataFrame({"review": [review]}))
+    telling = model.named_steps["weights"].idf_[counts.indices] != 0
+    return int(telling.sum()) - 1  # the constant that every review has
+
+
+@pytest.mark.parametrize(
+    ("params", "review", "features"),
+    [
+        pytest.param({}, "great so", 2, id="a word and its beginning"),
+        pytest.param({}, "a great", 3, id="and a pair"),
+        pytest.param({"ngrams": 1}, "a great", 2, id="no pairs"),
+        pytest.param({}, "a great and warm", 7, id="no runs of three"),
+        pytest.param({"ngrams": 3}, "a great and warm", 9, id="runs of three"),
+        pytest.param({}, "so great!", 2, id="no signs"),
+        pytest.param({"punctuation": 1}, "so great!", 3, id="signs"),
+    ],
+)
+def test_parameters_reach_the_model(
+    reviews: pd.DataFrame, params: dict[str, int], review: str, features: int
+) -> None:
+    assert known(train(reviews, Params(**params)), review) == features
+
+
+@pytest.mark.parametrize("change", [{"C": 0.01}, {"smoothing": 10.0}, {"blend": 0.9}, {"bits": 12}])
+def test_a_parameter_changes_what_is_learned(
+    train_reviews: pd.DataFrame, change: dict[str, Any]
+) -> None:
+    few = train_reviews.head(60)
+    plain, changed = (train(few, Params(**{"bits": 11, **more})) for more in ({}, change))
+    assert predict(plain, [RAVE])[0] != pytest.approx(predict(changed, [RAVE])[0], abs=1e-5)
 
 
 def test_a_model_beats_chance_on_films_it_never_saw(
@@ -106,6 +147,40 @@ def test_blame_makes_a_review_worse_and_praise_better(model: Pipeline) -> None:
         ["It is a film.", "It is a terrible, boring film.", "It is a wonderful film."],
     )
     assert worse < plain < better
+
+
+@pytest.mark.parametrize(
+    "word", ["great", "Boring!", "TERRIBLE", "film", "don\u2019t", "x", "?!", ""]
+)
+def test_one_word_leaves_the_model_unsure(model: Pipeline, word: str) -> None:
+    assert 0.4 < predict(model, [word])[0] < 0.6
+
+
+def test_no_word_of_the_corpus_alone_makes_the_model_sure(
+    model: Pipeline, unseen_reviews: pd.DataFrame
+) -> None:
+    words = sorted({word for review in unseen_reviews["review"] for word in review.split()})
+    chances = predict(model, words)
+    assert 0.4 < chances.min() < chances.max() < 0.6
+
+
+@pytest.mark.parametrize("review", ["xyzzy plugh", "asdf qwer zxcv jkl", "😀 😀 😀", "7q 8q"])
+def test_gibberish_leaves_the_model_unsure(model: Pipeline, review: str) -> None:
+    assert 0.4 < predict(model, [review])[0] < 0.6
+
+
+@pytest.mark.parametrize(
+    ("plain", "turned"),
+    [
+        ("It is good.", "It is not good."),
+        ("I enjoyed it.", "I did not enjoy it."),
+        ("The jokes are funny.", "The jokes aren\u2019t very funny."),
+        ("It is exciting.", "It is never exciting."),
+    ],
+)
+def test_a_negation_turns_praise_round(model: Pipeline, plain: str, turned: str) -> None:
+    praise, blame = predict(model, [plain, turned])
+    assert blame < praise
 
 
 @pytest.mark.parametrize(
@@ -168,7 +243,7 @@ def test_reviews_that_nothing_can_be_learned_from_are_refused(
 def test_reviews_of_unknown_films_can_be_learned_from(reviews: pd.DataFrame) -> None:
     """The published corpora do not tell the film."""
     model = train(reviews.assign(film=""))
-    great, dull = predict(model, ["great", "dull"])
+    great, dull = predict(model, ["a great cast", "it is dull"])
     assert dull < 0.5 < great
 
 

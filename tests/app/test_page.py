@@ -138,8 +138,13 @@ def test_what_the_model_does_not_know_is_called_a_guess(page: AppTest, unknown: 
     assert "little more than a guess" in says(page)
 
 
-def test_a_verdict_on_one_word_comes_with_a_grain_of_salt(page: AppTest) -> None:
+def test_one_word_is_hard_to_tell(page: AppTest) -> None:
     judge(page, "great")
+    assert verdict_of(page) == "Hard to tell"
+
+
+def test_a_verdict_on_three_words_comes_with_a_grain_of_salt(page: AppTest) -> None:
+    judge(page, "a great film")
     assert "positive" in verdict_of(page)
     assert "very short" in says(page)
 

@@ -30,6 +30,7 @@ FACTS = {
     "uri": "Comes from",
     "since": "Answers since",
     "version": "Version",
+    "registered": "Registered",
     "run": "Trained by run",
     "code": "Code that trained it",
     "data": "Data that trained it",
@@ -136,8 +137,11 @@ if in_service is None:
     st.text(live.card()["problem"])
     st.stop()
 if live.problem:
-    st.warning("The last look for a newer model failed; the one in service goes on answering.")
-    st.text(live.problem)
+    stands_in = "The model that should answer cannot be had; another one stands in for it."
+    goes_on = "The last look for a newer model failed; the one in service goes on answering."
+    card = live.card()
+    st.warning(stands_in if card["fallback"] else goes_on)
+    st.text(f"{live.problem} (since {card['problem_since']})")
 single, table, card_tab = st.tabs(["One review", "A table of reviews", "The model's card"])
 with single:
     one_review(in_service)

@@ -15,10 +15,12 @@ class Settings:
 
     `model_uri` is `MODEL_URI`: a path, or a URI whose scheme names a module of `app.sources`.
     `refresh_seconds` is `MODEL_REFRESH_SECONDS`: the pause between two looks at the source.
+    `fallback_uri` is `MODEL_FALLBACK_URI`: where a model is if there is none there at the start; "" for none.
     """
 
     model_uri: str = "models/sentiment.skops"
     refresh_seconds: float = 60.0
+    fallback_uri: str = ""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
@@ -32,4 +34,5 @@ class Settings:
             raise SettingsError(
                 f"MODEL_REFRESH_SECONDS is {seconds!r}: set it to a number of seconds between 0.1 and 86400."
             )
-        return cls(environment.get("MODEL_URI") or cls.model_uri, refresh_seconds)
+        uri = environment.get("MODEL_URI") or cls.model_uri
+        return cls(uri, refresh_seconds, environment.get("MODEL_FALLBACK_URI") or "")

@@ -22,6 +22,8 @@ def main() -> int:
         print(live.problem, file=sys.stderr)
         return 1
     print(f"{live.serving.uri} predicts its own example; model digest {live.serving.digest[:12]}")
+    if live.problem:  # it is the fallback
+        print(live.problem, file=sys.stderr)
     return 0
 
 

@@ -40,9 +40,9 @@ def live(path: Path) -> Live:
 def test_before_the_first_look_the_card_says_that_the_model_is_being_loaded() -> None:
     live = Live(Settings("models/mine.skops"))
     assert live.card() == {
-        **{"status": "unavailable", "uri": "models/mine.skops"},
+        **{"status": "unavailable", "uri": "models/mine.skops", "fallback": False},
         **dict.fromkeys(("digest", "since", *PROVABLE, "example", "checked")),
-        "problem": "The model is being loaded.",
+        **{"problem": "The model is being loaded.", "problem_since": None},
     }
     assert live.wait(0.01) is None
 
@@ -76,7 +76,7 @@ def test_the_card_shows_what_a_source_proves(
     live.refresh()
 
     card = live.card()
-    assert [card[name] for name in PROVABLE] == ["7", "a1", None, None, "0.9"]
+    assert [card[name] for name in PROVABLE] == ["7", None, "a1", None, None, "0.9"]
     assert "s3cr3t" not in str(card)
 
 

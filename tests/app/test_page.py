@@ -245,8 +245,8 @@ def test_the_card_shows_what_can_be_proved_and_no_more(page: AppTest, live: Live
     facts = seen(card)
     assert live.card()["digest"] in facts.text
     assert live.card()["uri"] in facts.text
-    assert facts.text.count("nobody can tell") == 5
-    assert "5 of 8 facts cannot be proved" in says(page)
+    assert facts.text.count("nobody can tell") == 6
+    assert "6 of 9 facts cannot be proved" in says(page)
 
 
 def test_without_a_model_the_page_says_why(

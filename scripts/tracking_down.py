@@ -55,7 +55,7 @@ def remove(stack: Stack) -> None:
 
 def _backup(account: Account, instance: str) -> None:
     try:
-        say(run(account, instance, BACKUP).rstrip())
+        run(account, instance, BACKUP)
     except SetupError as error:
         raise SetupError(
             f"{error} The runs are not backed up, so nothing was removed; --no-backup removes it "

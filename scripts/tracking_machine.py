@@ -51,8 +51,11 @@ def send_scripts(account: Account, bucket: str) -> bool:
     return True
 
 
-def run(account: Account, instance: str, command: str) -> str:
-    """Run a command as root on the machine, by way of Session Manager; return what it said."""
+def run(account: Account, instance: str, command: str) -> None:
+    """Run a command as root on the machine, by way of Session Manager, and print what it said.
+
+    Raises `SetupError` where it fails, with the last thing that it said.
+    """
     ssm = account.client("ssm")
     try:
         sent = ssm.send_command(
@@ -69,7 +72,8 @@ def run(account: Account, instance: str, command: str) -> str:
         time.sleep(PAUSE)  # just sent, a command is not known yet
         done = ssm.get_command_invocation(CommandId=sent, InstanceId=instance)
         if done["Status"] == "Success":
-            return str(done["StandardOutputContent"])
+            print(done["StandardOutputContent"], end="", flush=True)
+            return
         if done["Status"] not in ("Pending", "InProgress", "Delayed"):
             said = (done["StandardErrorContent"] or done["StandardOutputContent"]).strip()
             last = said.splitlines()[-1] if said else done["Status"]

@@ -21,7 +21,7 @@ def rotate_password(account: Account, args: Namespace) -> None:
     version = renew(account, outputs["PasswordParameter"])
     say(f"{outputs['PasswordParameter']} is at version {version}. The machine takes it over:")
     try:
-        say(run(account, outputs["InstanceId"], APPLY).rstrip())
+        run(account, outputs["InstanceId"], APPLY)
     except SetupError as error:
         raise SetupError(f"{error} Until it can, the old password is good: try again.") from None
     tell(account, stack)

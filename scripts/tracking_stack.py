@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from tracking_account import Account, SetupError, code_of
 
 TEMPLATE = Path(__file__).parents[1] / "infra" / "mlflow.yaml"
-PAUSE = 1.0  # seconds between two looks
+PAUSE = 2.0  # seconds between two looks
 BROKEN = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED")
 UNCHANGED = ("didn't contain changes", "No updates are to be performed")
 

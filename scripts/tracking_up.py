@@ -73,7 +73,7 @@ def _update(account: Account, args: Namespace, stack: Stack, wanted: Mapping[str
         progress.follow(say)
     if send_scripts(account, wanted["BucketName"]):
         say("The scripts have changed. The machine takes them over:")
-        say(run(account, stack.outputs()["InstanceId"], APPLY).rstrip())
+        run(account, stack.outputs()["InstanceId"], APPLY)
     elif not changes:
         say("Nothing has changed: template, parameters and scripts are as they stand.")
 

@@ -1,6 +1,7 @@
 """The template of the tracking server: parsed, and rehearsed on an AWS that is in this process."""
 
 import ast
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -62,10 +63,11 @@ class Rehearsal:
     """The template on an AWS that forgets everything when the block ends."""
 
     def __init__(self) -> None:
+        self._session = boto3.Session()
         self.api = self.client("cloudformation")
 
     def client(self, service: str) -> Any:
-        return boto3.Session().client(service, region_name=REGION)  # type: ignore[call-overload]
+        return self._session.client(service, region_name=REGION)  # type: ignore[call-overload]
 
     def create(self, **parameters: str) -> dict[str, str]:
         """Make a stack; return its outputs."""
@@ -117,5 +119,6 @@ def rehearsal(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Iterator[Rehears
         monkeypatch.delenv(name, raising=False)
     for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
         monkeypatch.setenv(name, str(folder / "nothing"))
-    with mock_aws():
+    with mock_aws(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Tried to parse")  # it says so of each that it leaves out
         yield Rehearsal()

@@ -1,7 +1,6 @@
 """What the machine's role and the workflows' may do of S3, tried on an S3 that enforces policies."""
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,7 +25,6 @@ def policies(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, An
     with (
         pytest.MonkeyPatch.context() as patch,
         rehearsal(patch, tmp_path_factory.mktemp("aws")) as aws,
-        pytest.warns(UserWarning, match="Tried to parse"),
     ):
         aws.create(**REPOSITORY)
         return {

@@ -22,9 +22,6 @@ from aws_template import (
 )
 from botocore.exceptions import ClientError
 
-# Moto says of each resource that it leaves out.
-pytestmark = pytest.mark.filterwarnings("ignore:Tried to parse:UserWarning")
-
 
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Rehearsal]:
@@ -152,7 +149,11 @@ def test_the_bucket_is_reached_over_tls_only() -> None:
     resource, made = parsed()["Resources"]["BucketOverTlsOnly"], properties("BucketOverTlsOnly")
     assert (resource["DeletionPolicy"], resource["UpdateReplacePolicy"]) == ("Retain", "Retain")
     (statement,) = made["PolicyDocument"]["Statement"]
-    assert (statement["Effect"], statement["Principal"], statement["Action"]) == ("Deny", "*", "s3:*")
+    assert (statement["Effect"], statement["Principal"], statement["Action"]) == (
+        "Deny",
+        "*",
+        "s3:*",
+    )
     assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
     assert len(statement["Resource"]) == 2
 

@@ -109,7 +109,6 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[LocalS3, tupl
     with (
         pytest.MonkeyPatch.context() as patch,
         rehearsal(patch, tmp_path_factory.mktemp("aws")) as aws,
-        pytest.warns(UserWarning, match="Tried to parse"),
     ):
         aws.create()
         policy = aws.policies("ServerRole")["set-up-and-backups"]

@@ -17,6 +17,9 @@ PROJECT = Path(__file__).resolve().parents[2]
 PRAISE = ("great", "warm", "funny", "lovely", "moving", "charming")
 BLAME = ("dull", "boring", "painful", "wooden", "awful", "tedious")
 
+# Milestone 5 builds what these are tests of.
+collect_ignore_glob = [] if (PROJECT / "app/sources/registry.py").is_file() else ["test_registry*"]
+
 # A machine that is busy is no failure.
 settings.register_profile("app", settings(), deadline=None)
 settings.load_profile("app")
@@ -27,7 +30,7 @@ def nobodys_settings() -> Iterator[None]:
     """Take away what a developer or a platform may have set for the app."""
     with pytest.MonkeyPatch.context() as patch:
         for name in list(os.environ):
-            if name.startswith(("MODEL_", "CORPORA_", "STREAMLIT_")):
+            if name.startswith(("MODEL_", "CORPORA_", "STREAMLIT_", "MLFLOW_")):
                 patch.delenv(name)
         yield
 

@@ -193,3 +193,102 @@ def test_a_library_that_cannot_be_imported_is_told_of_too(
     live.refresh()
 
     assert "app.model_file" in live.card()["problem"]
+
+
+def test_a_problem_is_dated_from_when_it_began(
+    live: Live, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = path.read_bytes()
+    for now in ("10:00", "10:01"):
+        monkeypatch.setattr("app.live.now", lambda now=now: now)
+        path.write_bytes(b"")
+        live.refresh()
+    assert (live.card()["problem_since"], live.card()["checked"]) == ("10:00", "10:01")
+
+    path.write_bytes(good)
+    live.refresh()
+
+    assert (live.card()["problem_since"], live.card()["problem"]) == (None, None)
+
+
+@pytest.fixture
+def fallback(small_model: Pipeline, tmp_path: Path) -> Path:
+    """The file of a model that may stand in."""
+    save(small_model, tmp_path / "fallback.skops")
+    return tmp_path / "fallback.skops"
+
+
+@pytest.mark.parametrize("broken", BREAK)
+def test_where_there_is_no_model_at_the_start_the_fallback_stands_in(
+    path: Path, fallback: Path, broken: str
+) -> None:
+    BREAK[broken](path)
+    live = Live(Settings(str(path), fallback_uri=str(fallback)))
+
+    live.refresh()
+
+    card = live.card()
+    assert (card["status"], card["uri"], card["fallback"]) == ("serving", str(fallback), True)
+    assert card["since"]
+    assert str(path) in card["problem"]
+    assert is_one_sentence(card["problem"])
+
+
+def test_the_fallback_leaves_when_the_model_is_there(
+    path: Path, fallback: Path, reviews: pd.DataFrame
+) -> None:
+    path.unlink()
+    live = Live(Settings(str(path), fallback_uri=str(fallback)))
+    live.refresh()
+    newer = train(reviews, Params(C=2.0, bits=10))
+    save(newer, path)
+
+    live.refresh()
+
+    card = live.card()
+    assert (card["uri"], card["fallback"], card["problem"]) == (str(path), False, None)
+    assert card["digest"] == model_digest(newer)
+
+
+def test_the_fallback_is_not_asked_while_a_model_serves(
+    path: Path, fallback: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live = Live(Settings(str(path), fallback_uri=str(fallback)))
+    live.refresh()
+    path.unlink()
+    fallback.unlink()
+
+    live.refresh()
+
+    card = live.card()
+    assert (card["uri"], card["fallback"]) == (str(path), False)
+    assert str(fallback) not in card["problem"]
+
+
+@pytest.mark.parametrize("broken", BREAK)
+def test_where_the_fallback_is_no_better_both_are_told_of(
+    path: Path, fallback: Path, broken: str
+) -> None:
+    BREAK[broken](fallback)
+    path.unlink()
+    live = Live(Settings(str(path), fallback_uri=str(fallback)))
+
+    live.refresh()
+
+    card = live.card()
+    assert (card["status"], card["fallback"]) == ("unavailable", False)
+    assert str(path) in card["problem"]
+    assert str(fallback) in card["problem"]
+    assert is_one_sentence(card["problem"])
+
+
+def test_what_a_source_says_of_the_digest_must_be_so(
+    live: Live, path: Path, small_model: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, digest = live.serving, model_digest(small_model)
+    for said, problem in (("d" * 64, True), (digest, False)):
+        fetched = Fetched(path, said, {"digest": said})
+        monkeypatch.setattr("app.live.fetch", lambda uri, known, fetched=fetched: fetched)
+        live.refresh()
+        assert bool(live.problem) is problem
+        assert (live.serving is before) is problem

@@ -193,7 +193,7 @@ def test_a_table_comes_back_with_verdicts(page: AppTest) -> None:
 
 def test_the_whole_table_can_be_taken_home(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
     """More rows than the page shows, and reviews with commas, quotes and lines."""
-    rows = [["review"], *[[f'Great, "so" great\n{n}'] for n in range(1200)]]
+    rows = [["review"], *[[f'A warm, "so" great cast\n{n}'] for n in range(1200)]]
     file, taken = io.StringIO(), []
     csv.writer(file).writerows(rows)
     monkeypatch.setattr("streamlit.download_button", lambda *given: taken.append(given))
@@ -278,3 +278,20 @@ def test_a_model_that_cannot_be_renewed_goes_on_answering(
     assert "goes on answering" in page.warning[0].value
     assert "the network is gone" in page.text[0].value
     assert "positive" in verdict_of(page)
+
+
+def test_a_model_that_stands_in_is_not_passed_off_as_the_one_that_should_answer(
+    project: Path, model_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live = Live(Settings("<b>nothing</b>.skops", fallback_uri=str(model_file)))
+    live.refresh()
+    monkeypatch.setattr("app.in_service.live", live)
+
+    page = AppTest.from_file(project / "app" / "page.py", default_timeout=60).run()
+
+    assert not page.exception
+    assert "stands in for it" in page.warning[0].value
+    assert "There is no model at <b>nothing</b>.skops" in page.text[0].value
+    assert f"since {live.card()['problem_since']}" in page.text[0].value
+    (card,) = (h.proto.body for h in page.get("html") if "<dl" in h.proto.body)
+    assert str(model_file) in seen(card).text

@@ -7,18 +7,19 @@ from plain import is_one_sentence
 
 from app.settings import Settings, SettingsError
 
+NAMES = ("MODEL_URI", "MODEL_REFRESH_SECONDS", "MODEL_FALLBACK_URI")
 
-@pytest.mark.parametrize("environment", [{}, {"MODEL_URI": "", "MODEL_REFRESH_SECONDS": ""}])
+
+@pytest.mark.parametrize("environment", [{}, dict.fromkeys(NAMES, "")])
 def test_what_is_not_set_has_a_default(environment: dict[str, str]) -> None:
     settings = Settings.from_environment(environment)
-    assert settings == Settings("models/sentiment.skops", 60.0)
+    assert settings == Settings("models/sentiment.skops", 60.0, "")
 
 
 def test_the_environment_says_where_the_model_is_and_how_often_to_look() -> None:
-    settings = Settings.from_environment(
-        {"MODEL_URI": "s3://bucket/key", "MODEL_REFRESH_SECONDS": "2"}
-    )
-    assert settings == Settings("s3://bucket/key", 2.0)
+    values = ("models:/sentiment@champion", "2", "s3://bucket/key")
+    settings = Settings.from_environment(dict(zip(NAMES, values, strict=True)))
+    assert settings == Settings("models:/sentiment@champion", 2.0, "s3://bucket/key")
 
 
 def test_the_process_s_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,6 +25,21 @@ def test_a_model_that_predicts_its_own_example_lets_the_release_pass(
     assert str(model_file) in out
 
 
+def test_a_fallback_lets_the_release_pass_and_is_told_of(
+    model_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MODEL_URI", "nothing.skops")
+    monkeypatch.setenv("MODEL_FALLBACK_URI", str(model_file))
+
+    status = verify.main()
+
+    out, err = capsys.readouterr()
+    assert status == 0
+    assert str(model_file) in out
+    assert "nothing.skops" in err
+    assert is_one_sentence(err.removesuffix("\n"))
+
+
 @pytest.mark.parametrize("uri", ["nothing.skops", "data/test.csv", "ftp://host/model"])
 def test_without_a_model_the_release_fails_in_a_sentence(
     uri: str,

@@ -5,7 +5,7 @@ from functools import partial
 
 from tracking_account import Account, SetupError
 from tracking_consent import agree
-from tracking_leftovers import answers, billed, fetch_certificate, removal, stored
+from tracking_leftovers import answers, billed, certificate_of, fetch_certificate, removal, stored
 from tracking_machine import BACKUP, run
 from tracking_parameters import default_bucket
 from tracking_password import forget, name_of
@@ -20,10 +20,11 @@ def status(account: Account, args: Namespace) -> None:
     stack = Stack(account, args.stack)
     stands, outputs = stack.look(), stack.outputs()
     say(f"Stack {args.stack}: {stands['StackStatus'] if stands else 'not there'}")
+    certificate = certificate_of(args.stack)
     if "TrackingUri" in outputs:
         if "CertificateAuthority" in outputs:
-            fetch_certificate(account, outputs["CertificateAuthority"])
-        say(f"  {outputs['TrackingUri']} {answers(outputs['TrackingUri'])}")
+            fetch_certificate(account, outputs["CertificateAuthority"], certificate)
+        say(f"  {outputs['TrackingUri']} {answers(outputs['TrackingUri'], certificate)}")
     _left(account, args, outputs.get("BucketName", ""), stands is not None)
 
 

@@ -13,7 +13,7 @@ from tracking_account import Account, SetupError, code_of
 from tracking_password import kept, name_of
 from tracking_prices import keeping
 
-CERTIFICATE = Path(__file__).parents[1] / "infra" / "mlflow-ca.pem"
+INFRA = Path(__file__).parents[1] / "infra"
 
 
 def billed(account: Account, stack: str) -> list[str]:
@@ -57,8 +57,13 @@ def removal(bucket: str) -> str:
     return f'python -c "import boto3; {steps}"'
 
 
-def fetch_certificate(account: Account, uri: str) -> Path:
-    """Fetch what clients trust a server without a domain by; return where it is. Raises `SetupError`."""
+def certificate_of(stack: str) -> Path:
+    """Return where the certificate of a server without a domain is kept: public, to be committed."""
+    return INFRA / f"{stack}-ca.pem"
+
+
+def fetch_certificate(account: Account, uri: str, path: Path) -> None:
+    """Fetch what clients trust a server without a domain by. Raises `SetupError`."""
     bucket, key = uri.removeprefix("s3://").split("/", 1)
     try:
         content = account.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
@@ -66,17 +71,16 @@ def fetch_certificate(account: Account, uri: str) -> Path:
         if code_of(error) != "NoSuchKey":
             raise
         raise SetupError(f"{uri} is not there: the machine did not come to make it.") from None
-    part = CERTIFICATE.with_suffix(".part")
+    part = path.with_suffix(".part")
     part.write_bytes(content)
-    part.replace(CERTIFICATE)
-    return CERTIFICATE
+    part.replace(path)
 
 
-def answers(uri: str) -> str:
+def answers(uri: str, certificate: Path) -> str:
     """Say whether the server answers, and asks for a password, as a client that has none sees it."""
     trust = ssl.create_default_context()
     with suppress(OSError):
-        trust.load_verify_locations(CERTIFICATE)
+        trust.load_verify_locations(certificate)
     try:
         with urllib.request.urlopen(uri, timeout=10, context=trust):  # noqa: S310 - https of our own
             return "answers, and asks for NO password"

@@ -43,16 +43,19 @@ def kept(account: Account, name: str) -> bool:
 
 def usage(uri: str, name: str, certificate: str) -> str:
     """Return the lines that give a shell, and a repository on GitHub, the way to the server."""
-    trusted = ["MLFLOW_TRACKING_SERVER_CERT_PATH"] if certificate else []
+    trust = "MLFLOW_TRACKING_SERVER_CERT_PATH"
+    trusted = [f"export {trust}={certificate}"] if certificate else []
+    told = [f"gh variable set {trust} --body {certificate}"] if certificate else []
     return "\n".join(
         [
             f"export MLFLOW_TRACKING_URI={uri} MLFLOW_TRACKING_USERNAME={USER}",
             f"export MLFLOW_TRACKING_PASSWORD=$(aws ssm get-parameter --name {name} \\",
             "  --with-decryption --query Parameter.Value --output text)",
-            *(f"export {each}={certificate}" for each in trusted),
+            *trusted,
             "for part in URI USERNAME PASSWORD; do",
             "  printenv MLFLOW_TRACKING_$part | gh secret set MLFLOW_TRACKING_$part",
             "done",
+            *told,
         ]
     )
 

@@ -17,6 +17,7 @@ def rotate_password(account: Account, args: Namespace) -> None:
     if "InstanceId" not in outputs:
         raise SetupError(f"There is no stack {args.stack} in {account.region}: run `up`.")
     say("The server gets a new password. The one that its users have is then good no more.")
+    say("It costs nothing.")
     agree(args, "Renew it?")
     version = renew(account, outputs["PasswordParameter"])
     say(f"{outputs['PasswordParameter']} is at version {version}. The machine takes it over:")

@@ -11,7 +11,11 @@ from tracking_account import Account, SetupError, code_of
 
 TEMPLATE = Path(__file__).parents[1] / "infra" / "mlflow.yaml"
 PAUSE = 2.0  # seconds between two looks
-BROKEN = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED")
+# What cannot be changed any more, only removed.
+BROKEN = (
+    *("CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "REVIEW_IN_PROGRESS"),
+    *("DELETE_FAILED", "DELETE_IN_PROGRESS"),
+)
 UNCHANGED = ("didn't contain changes", "No updates are to be performed")
 
 

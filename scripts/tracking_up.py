@@ -9,11 +9,12 @@ from botocore.exceptions import ClientError
 from tracking_account import Account, SetupError, code_of
 from tracking_consent import agree
 from tracking_down import remove
-from tracking_leftovers import fetch_certificate
+from tracking_leftovers import certificate_of, fetch_certificate
 from tracking_machine import APPLY, run, send_scripts
 from tracking_parameters import parameters
 from tracking_password import generate, usage
 from tracking_plan import described
+from tracking_prices import bill
 from tracking_progress import Progress
 from tracking_stack import BROKEN, Stack
 
@@ -50,7 +51,8 @@ def tell(account: Account, stack: Stack) -> None:
     outputs = stack.outputs()
     certificate = ""
     if "CertificateAuthority" in outputs:
-        path = fetch_certificate(account, outputs["CertificateAuthority"])
+        path = certificate_of(stack.name)
+        fetch_certificate(account, outputs["CertificateAuthority"], path)
         certificate = str(path.relative_to(path.parents[1]))
         say(f"Who the server is, to clients: {certificate}. It is public: commit it.")
     if "GitHubRoleArn" in outputs:
@@ -63,6 +65,7 @@ def _update(account: Account, args: Namespace, stack: Stack, wanted: Mapping[str
     changes = stack.changes(wanted)
     if changes:
         say(*(f"  {change}" for change in changes), sep="\n")
+        say(bill(wanted["InstanceType"], account.region))
         try:
             agree(args, "Change it?")
         except SetupError:

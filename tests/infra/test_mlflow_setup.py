@@ -1,173 +1,22 @@
-"""`mlflow_setup.py` as a person runs it, on an AWS of this machine: what it says, makes and leaves."""
+"""`mlflow_setup.py` on AWS where all goes well: what it says, makes, changes and leaves."""
 
 import base64
 import gzip
-import itertools
 import re
-import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
 import pytest
 from aws_server import (
     ACCOUNT,
     CERTIFICATE,
-    AwsServer,
-    aws_server,
     machine_comes_up,
     machine_notes,
-    machine_refuses,
     machine_would_boot_anew,
-    stack_fails,
 )
-from botocore.exceptions import ClientError
+from setup_runs import ASKED, Setup
 
-from tutorial.home import PROJECT
-
-REASON = "WaitCondition received failed message: 'Port 443 is taken.' for uniqueId: mlflow"
-WAITING = ("ServerReady", "AWS::CloudFormation::WaitCondition", REASON)
-ASKED = "Nothing was changed: answer y, or give --yes.\n"
 pytestmark = pytest.mark.filterwarnings("ignore:Tried to parse:UserWarning")
-
-
-@dataclass(frozen=True)
-class Said:
-    """What a command left: its exit status, and what it wrote."""
-
-    status: int
-    out: str
-    err: str
-
-
-@dataclass
-class Setup:
-    """A workspace with the script, and a name under which nothing stands in the account yet."""
-
-    folder: Path
-    aws: AwsServer
-    name: str
-    settings: dict[str, str]
-    said: list[str] = field(default_factory=list)
-
-    def __call__(self, command: str, *arguments: str, answer: str = "", **settings: str) -> Said:
-        script = self.folder / "scripts" / "mlflow_setup.py"
-        nothing = str(self.folder / "nothing")
-        env = {"AWS_CONFIG_FILE": nothing, "AWS_SHARED_CREDENTIALS_FILE": nothing, "NO_PROXY": "*"}
-        done = subprocess.run(
-            [sys.executable, script, command, "--stack", self.name, *arguments],
-            cwd=self.folder,
-            env=env | self.settings | settings,
-            input=answer,
-            capture_output=True,
-            text=True,
-        )
-        self.said += [done.stdout, done.stderr]
-        return Said(done.returncode, done.stdout, done.stderr)
-
-    @property
-    def bucket(self) -> str:
-        return f"{self.name}-{ACCOUNT}-eu-west-1"
-
-    @property
-    def password(self) -> str:
-        return self.aws.password(f"/{self.name}/password")
-
-    def up(self, *arguments: str) -> Said:
-        with machine_comes_up(self.aws, self.bucket):
-            return self("up", "--yes", *arguments)
-
-    def stack(self) -> dict[str, Any]:
-        """The stack as AWS describes it; nothing where there is none."""
-        listed = self.aws.client("cloudformation").describe_stacks()["Stacks"]
-        return next((dict(each) for each in listed if each["StackName"] == self.name), {})
-
-    def output(self, name: str) -> str:
-        outputs = self.stack()["Outputs"]
-        return next(str(o["OutputValue"]) for o in outputs if o["OutputKey"] == name)
-
-    def commands(self) -> list[list[str]]:
-        """What the machine was sent."""
-        sent = self.aws.client("ssm").list_commands(InstanceId=self.output("InstanceId"))
-        return [each["Parameters"]["commands"] for each in sent["Commands"]]
-
-    def passwords(self) -> Iterator[str]:
-        """All versions of the password that are kept."""
-        for version in itertools.count(1):
-            try:
-                yield self.aws.password(f"/{self.name}/password:{version}")
-            except ClientError:
-                return
-
-    def make_private(self) -> None:
-        """Set what the template sets of the bucket, and moto does not make of a template."""
-        s3 = self.aws.client("s3")
-        versioning = {"Status": "Enabled"}
-        s3.put_bucket_versioning(Bucket=self.bucket, VersioningConfiguration=versioning)
-        names = (
-            "BlockPublicAcls",
-            "IgnorePublicAcls",
-            "BlockPublicPolicy",
-            "RestrictPublicBuckets",
-        )
-        shut = dict.fromkeys(names, True)
-        s3.put_public_access_block(Bucket=self.bucket, PublicAccessBlockConfiguration=shut)
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[AwsServer]:
-    with aws_server() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def names() -> Iterator[str]:
-    return (f"server-{number}" for number in itertools.count(1))
-
-
-def new_setup(folder: Path, server: AwsServer, name: str) -> Setup:
-    (folder / "scripts").mkdir()
-    for script in [
-        PROJECT / "scripts" / "mlflow_setup.py",
-        *(PROJECT / "scripts").glob("tracking_*"),
-    ]:
-        text = script.read_text(encoding="utf-8")
-        # Nobody waits for a machine here.
-        text = re.sub(r"^PAUSE = .*", "PAUSE = 0.05", text, flags=re.M)
-        (folder / "scripts" / script.name).write_text(text, encoding="utf-8")
-    (folder / "infra").mkdir()
-    shutil.copy(PROJECT / "infra" / "mlflow.yaml", folder / "infra")
-    for part in ("mlflow-requirements.txt", "mlflow.service", "nginx.conf.template"):
-        (folder / "infra" / part).write_text(f"what stands for {part}\n", encoding="utf-8")
-    return Setup(folder, server, name, server.environment())
-
-
-def nothing_is_given_away(setup: Setup, passwords: list[str]) -> None:
-    files = [file.read_bytes() for file in setup.folder.rglob("*") if file.is_file()]
-    for password in passwords:
-        assert not any(password in text for text in setup.said)
-        assert not any(password.encode() in content for content in files)
-
-
-@pytest.fixture
-def setup(server: AwsServer, names: Iterator[str], tmp_path: Path) -> Iterator[Setup]:
-    """The setup of a server that is not there yet. It never gives its password away."""
-    setup = new_setup(tmp_path, server, next(names))
-    yield setup
-    nothing_is_given_away(setup, list(setup.passwords()))
-
-
-@pytest.fixture(scope="module")
-def standing(server: AwsServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Setup]:
-    """A server that stands, for those who only look. What `up` said is the first that is said."""
-    setup = new_setup(tmp_path_factory.mktemp("standing"), server, "mlflow")
-    said = setup.up()
-    assert (said.status, said.err) == (0, "")
-    yield setup
-    nothing_is_given_away(setup, list(setup.passwords()))
 
 
 def test_plan_says_what_would_be_made_and_what_it_costs_and_makes_nothing(setup: Setup) -> None:
@@ -251,17 +100,6 @@ def test_status_says_what_stands_and_that_it_does_not_answer(standing: Setup) ->
     assert re.search(rf"bucket {standing.bucket}: 2 versions, [\d.]+ MB, \$0.00 a month", said.out)
 
 
-@pytest.mark.parametrize("command", ["down", "rotate-password"])
-@pytest.mark.parametrize("answer", ["n\n", ""])
-def test_what_is_not_agreed_to_is_not_done(standing: Setup, command: str, answer: str) -> None:
-    password = standing.password
-    said = standing(command, answer=answer)
-    assert (said.status, said.err) == (1, ASKED)
-    assert standing.password == password
-    assert standing.commands() == []
-    assert standing.stack()["StackStatus"] == "CREATE_COMPLETE"
-
-
 def test_up_asks_and_a_no_makes_nothing(setup: Setup) -> None:
     said = setup("up", answer="no\n")
     assert (said.status, said.err) == (1, ASKED)
@@ -326,23 +164,6 @@ def test_new_scripts_and_a_new_password_are_taken_to_the_machine(setup: Setup) -
     assert setup.commands() == [["/usr/local/sbin/mlflow-host"]] * 2
 
 
-def test_a_machine_that_cannot_take_the_password_over_is_said(setup: Setup) -> None:
-    setup.up()
-    with machine_refuses("first line\nnginx does not take the block: line 3."):
-        said = setup("rotate-password", "--yes")
-        down = setup("down", "--yes")
-    assert said.status == 1
-    assert said.err == (
-        "The machine could not do it: nginx does not take the block: line 3. Until it can, the old "
-        "password is good: try again.\n"
-    )
-    assert down.status == 1
-    assert "The runs are not backed up, so nothing was removed" in down.err
-    assert setup.stack()["StackStatus"] == "CREATE_COMPLETE"
-    assert setup("down", "--yes", "--no-backup").status == 0
-    assert setup.stack() == {}
-
-
 def test_down_backs_up_and_removes_all_but_the_bucket_which_the_next_up_takes(setup: Setup) -> None:
     setup.up()
     s3 = setup.aws.client("s3")
@@ -381,111 +202,3 @@ def test_status_after_down_tells_the_command_that_leaves_nothing(setup: Setup) -
     for last in (setup("status"), setup("down")):
         assert (last.status, last.err) == (0, "")
         assert f"Nothing is left of {setup.name} in eu-west-1, and nothing costs." in last.out
-
-
-def test_a_bucket_that_is_not_private_is_not_taken(setup: Setup) -> None:
-    where = {"LocationConstraint": "eu-west-1"}
-    setup.aws.client("s3").create_bucket(Bucket="open-to-all", CreateBucketConfiguration=where)
-    said = setup("up", "--yes", "--bucket", "open-to-all")
-    assert said.status == 1
-    assert said.err.startswith("The bucket open-to-all is not private with versions: ")
-    assert setup.stack() == {}
-
-
-def test_a_stack_that_fails_says_where_and_why_and_the_next_up_begins_anew(setup: Setup) -> None:
-    with stack_fails(*WAITING, "ROLLBACK_COMPLETE"):
-        said = setup("up", "--yes")
-    assert said.status == 1
-    assert said.err == (
-        f"The stack failed at ServerReady (AWS::CloudFormation::WaitCondition): {REASON}. "
-        "It was rolled back: nothing of it runs. Mend that, and run `up` again.\n"
-    )
-    again = setup.up()
-    assert (again.status, again.err) == (0, "")
-    assert f"Stack {setup.name}: ROLLBACK_COMPLETE" in again.out
-    assert setup.stack()["StackStatus"] == "CREATE_COMPLETE"
-
-
-def test_a_stack_that_cannot_be_rolled_back_says_what_to_do(setup: Setup) -> None:
-    with stack_fails("Server", "AWS::EC2::Instance", "No capacity.", "ROLLBACK_FAILED"):
-        said = setup("up", "--yes")
-    assert said.status == 1
-    assert said.err.startswith("The stack failed at Server (AWS::EC2::Instance): No capacity. ")
-    assert "run `down`" in said.err
-
-
-@pytest.mark.parametrize(
-    ("settings", "sentence"),
-    [
-        (
-            {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""},
-            "There are no AWS credentials: run",
-        ),
-        ({"AWS_DEFAULT_REGION": ""}, "No region is set: set AWS_DEFAULT_REGION, to eu-west-1"),
-        ({"AWS_PROFILE": "of-nobody"}, "AWS_PROFILE names a profile that is not there:"),
-        ({"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}, "AWS does not answer: check the network"),
-    ],
-)
-def test_settings_that_lead_nowhere_are_said(
-    setup: Setup, settings: dict[str, str], sentence: str
-) -> None:
-    said = setup("plan", **settings)
-    assert (said.status, said.out) == (1, "")
-    assert said.err.startswith(sentence)
-    assert said.err.count("\n") == 1
-
-
-def test_keys_that_aws_does_not_know_and_a_permission_that_is_missing_are_said(
-    setup: Setup,
-) -> None:
-    iam = setup.aws.client("iam")
-    iam.create_user(UserName="looker")
-    actions = '["sts:*", "ec2:Describe*", "s3:*", "ssm:*", "cloudformation:Describe*"]'
-    statement = f'{{"Effect": "Allow", "Resource": "*", "Action": {actions}}}'
-    document = f'{{"Version": "2012-10-17", "Statement": [{statement}]}}'
-    iam.put_user_policy(UserName="looker", PolicyName="look", PolicyDocument=document)
-    key = iam.create_access_key(UserName="looker")["AccessKey"]
-    keys = setup.aws.environment(key["AccessKeyId"], key["SecretAccessKey"])
-    with setup.aws.enforcing():
-        unknown = setup("plan")
-        refused = setup("up", "--yes", **keys)
-    assert unknown.status == 1
-    assert unknown.err.startswith("AWS does not know these keys: ")
-    assert refused.status == 1
-    assert refused.err.startswith("You may not do CreateStack (")
-    assert "cloudformation:CreateStack" in refused.err
-    assert key["SecretAccessKey"] not in refused.out + refused.err
-    assert setup.stack() == {}
-
-
-def test_a_region_without_a_network_is_said(setup: Setup) -> None:
-    ec2 = setup.aws.client("ec2", region="eu-west-2")
-    (network,) = ec2.describe_vpcs()["Vpcs"]
-    for subnet in ec2.describe_subnets()["Subnets"]:
-        ec2.delete_subnet(SubnetId=subnet["SubnetId"])
-    ec2.delete_vpc(VpcId=network["VpcId"])
-    said = setup("up", "--yes", AWS_DEFAULT_REGION="eu-west-2")
-    assert said.status == 1
-    assert said.err == "eu-west-2 has no default network: run `aws ec2 create-default-vpc`.\n"
-
-
-@pytest.mark.parametrize(
-    ("arguments", "sentence"),
-    [
-        (("--domain", "mlflow.example.org"), "Give --domain and --zone together"),
-        (("--repository", "reader/reviews"), "reader/reviews names no repository by its ids"),
-    ],
-)
-def test_half_an_option_is_refused(setup: Setup, arguments: tuple[str, ...], sentence: str) -> None:
-    said = setup("up", "--yes", *arguments)
-    assert said.status == 1
-    assert said.err.startswith(sentence)
-    assert setup.stack() == {}
-
-
-def test_the_password_of_a_server_that_is_not_there_is_not_renewed(setup: Setup) -> None:
-    said = setup("rotate-password", "--yes")
-    assert (said.status, said.err) == (
-        1,
-        f"There is no stack {setup.name} in eu-west-1: run `up`.\n",
-    )

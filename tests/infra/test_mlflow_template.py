@@ -195,7 +195,7 @@ def test_no_secret_is_in_the_template(aws: Rehearsal) -> None:
     assert [name for name in names if re.search("secret|password|token|key", name, re.I)] == [
         "PasswordParameter"
     ]
-    assert names["PasswordParameter"]["AllowedPattern"].startswith("/")
+    assert names["PasswordParameter"]["AllowedPattern"].startswith("^/")
     assert not re.search(r"AKIA|ASIA|BEGIN [A-Z ]*PRIVATE", PATH.read_text(encoding="utf-8"))
     aws.create()
     (statement,) = aws.policies("ServerRole")["its-password"]["Statement"]

@@ -55,7 +55,7 @@ def explain(model: Pipeline, review: str) -> Explanation:
     found, occurrence_of, counts = np.unique(columns, return_inverse=True, return_counts=True)
     weights, classifier = model.named_steps["weights"], model.named_steps["classifier"]
     shape = (1, classifier.n_features_in_)
-    row = csr_matrix((counts.astype(float), found, [0, len(found)]), shape=shape)
+    row = csr_matrix((np.ones(len(found)), found, [0, len(found)]), shape=shape)
     contributed = weights.transform(row).data * classifier.coef_[0, found]
     sizes = np.array([len(numbers) for numbers in readers])
     parts = (contributed / counts)[occurrence_of] / np.maximum(sizes, 1)

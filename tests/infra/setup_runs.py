@@ -74,7 +74,7 @@ class Setup:
         return next(str(o["OutputValue"]) for o in outputs if o["OutputKey"] == name)
 
     def commands(self) -> list[list[str]]:
-        """What the machine was sent."""
+        """What the machine was sent, and every other that stood then: moto sends to all."""
         machine, sent = (
             self.output("InstanceId"),
             self.aws.client("ssm").list_commands()["Commands"],

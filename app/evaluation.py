@@ -6,13 +6,14 @@
 import argparse
 import json
 import math
+import re
 import sys
 import time
 from dataclasses import asdict, dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import log_loss
 from sklearn.pipeline import Pipeline
 
@@ -22,6 +23,26 @@ from app.model import ModelError, predict
 from app.model_file import load
 from app.sources import SourceError, fetch
 
+# The most words of a review that is short, and of one that is middling.
+SHORT, MIDDLE = 20, 60
+NEGATION = re.compile(
+    r"\b(?:not|no|never|nothing|nobody|none|neither|nor|without|hardly|cannot)\b|n\s?['\u2019]t\b",
+    re.IGNORECASE,
+)
+CONTRAST = re.compile(
+    r"\b(?:but|however|although|though|yet|despite|whereas|nevertheless|nonetheless)\b",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Slice:
+    """The same figures, of the reviews of one kind."""
+
+    rows: int
+    accuracy: float
+    accuracy_interval: tuple[float, float]
+
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -29,7 +50,7 @@ class Evaluation:
 
     `accuracy` is the share judged rightly and `accuracy_interval` its 95% interval; `log_loss` is in
     nats; `calibration_error`, 0 to 1, is how far the model's confidence lies from how often it is
-    right; `examples_per_second` is measured.
+    right; `examples_per_second` is measured. `slices` has what there is of the kinds of `kinds`.
     """
 
     rows: int
@@ -38,6 +59,7 @@ class Evaluation:
     log_loss: float
     calibration_error: float
     examples_per_second: float
+    slices: dict[str, Slice]
 
 
 def evaluate(model: Pipeline, reviews: pd.DataFrame) -> Evaluation:
@@ -46,7 +68,8 @@ def evaluate(model: Pipeline, reviews: pd.DataFrame) -> Evaluation:
     started = time.perf_counter()
     probabilities = predict(model, reviews["review"].tolist())
     seconds = time.perf_counter() - started
-    right = int(((probabilities >= 0.5) == positive).sum())
+    hit = (probabilities >= 0.5) == positive
+    right = int(hit.sum())
     return Evaluation(
         rows=len(reviews),
         accuracy=right / len(reviews),
@@ -54,7 +77,43 @@ def evaluate(model: Pipeline, reviews: pd.DataFrame) -> Evaluation:
         log_loss=float(log_loss(positive, probabilities, labels=[False, True])),
         calibration_error=calibration_error(probabilities, positive),
         examples_per_second=len(reviews) / seconds,
+        slices={
+            kind: Slice(
+                rows=int(of_it.sum()),
+                accuracy=float(hit[of_it].mean()),
+                accuracy_interval=wilson_interval(int(hit[of_it].sum()), int(of_it.sum())),
+            )
+            for kind, of_it in kinds(reviews).items()
+            if of_it.any()
+        },
     )
+
+
+def kinds(reviews: pd.DataFrame) -> dict[str, NDArray[np.bool_]]:
+    """Return which reviews are short (20 words or fewer), middle, long (more than 60), hold a negation, a contrast.
+
+    A review is short, middle or long; what it holds, it may hold both or neither.
+    """
+    words = np.array([len(review.split()) for review in reviews["review"]])
+    negation, contrast = (
+        np.array([bool(kind.search(review)) for review in reviews["review"]])
+        for kind in (NEGATION, CONTRAST)
+    )
+    return {
+        "short": words <= SHORT,
+        "middle": (words > SHORT) & (words <= MIDDLE),
+        "long": words > MIDDLE,
+        "negation": negation,
+        "contrast": contrast,
+    }
+
+
+def model_at(uri: str) -> Pipeline:
+    """Return the model that a URI names; raises `SourceError` or `ModelError`."""
+    fetched = fetch(uri)
+    if fetched is None:
+        raise SourceError(f"{uri} gave no model: try again.")
+    return load(fetched.path)
 
 
 def wilson_interval(right: int, rows: int, z: float = 1.959964) -> tuple[float, float]:
@@ -96,10 +155,7 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         reviews = labelled(arguments.data, "test")
-        fetched = fetch(arguments.model_uri)
-        if fetched is None:
-            raise SourceError(f"{arguments.model_uri} gave no model: try again.")
-        result = evaluate(load(fetched.path), reviews)
+        result = evaluate(model_at(arguments.model_uri), reviews)
     except (DataError, ModelError, SourceError) as error:
         print(error, file=sys.stderr)
         return 1
@@ -112,6 +168,9 @@ def main() -> int:
     print(f"{'log loss':<22}{result.log_loss:.3f}")
     print(f"{'calibration error':<22}{result.calibration_error:.3f}")
     print(f"{'reviews a second':<22}{result.examples_per_second:,.0f}")
+    for kind, part in result.slices.items():
+        low, high = part.accuracy_interval
+        print(f"  {kind:<20}{part.accuracy:.1%}, between {low:.1%} and {high:.1%}, of {part.rows}")
     return 0
 
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from plain import is_one_sentence
 
 from app import evaluation
-from app.evaluation import calibration_error, evaluate, wilson_interval
+from app.evaluation import calibration_error, evaluate, kinds, wilson_interval
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -123,6 +124,56 @@ def test_an_evaluation_counts_what_was_judged_rightly(classes: tuple[str, str]) 
     assert result.examples_per_second > 0
 
 
+def words(number: int) -> str:
+    return " ".join(["word"] * number)
+
+
+@pytest.mark.parametrize(
+    ("review", "of"),
+    [
+        (words(1), {"short"}),
+        (words(20), {"short"}),
+        (words(21), {"middle"}),
+        (words(60), {"middle"}),
+        (words(61), {"long"}),
+        ("Not good.", {"short", "negation"}),
+        ("I don't like it.", {"short", "negation"}),
+        ("I don\u2019t like it.", {"short", "negation"}),
+        ("i do n't like it .", {"short", "negation"}),
+        ("WITHOUT A HEART", {"short", "negation"}),
+        ("A knot of nots, notable, noted.", {"short"}),
+        ("Slow, but warm.", {"short", "contrast"}),
+        ("Although it is no masterpiece, I laughed.", {"short", "contrast", "negation"}),
+        ("A butler buttered thoughts.", {"short"}),
+    ],
+)
+def test_a_review_is_of_the_kinds_that_it_is_of(review: str, of: set[str]) -> None:
+    found = kinds(pd.DataFrame({"review": [review, "Fine."]}))
+    assert {kind for kind, rows in found.items() if rows[0]} == of
+    assert {kind for kind, rows in found.items() if rows[1]} == {"short"}
+
+
+def test_each_slice_has_figures_of_its_own_and_an_empty_one_none() -> None:
+    class Glad(Says):
+        def predict_proba(self, table: pd.DataFrame) -> np.ndarray:
+            return np.tile([0.1, 0.9], (len(table), 1))
+
+    reviews = pd.DataFrame(
+        {
+            "review": ["Not good.", "Not bad.", "Not dull, but long.", words(30)],
+            "sentiment": ["negative", "positive", "positive", "negative"],
+        }
+    )
+    slices = evaluate(Glad("negative", "positive"), reviews).slices  # type: ignore[arg-type]
+    assert {kind: (part.rows, part.accuracy) for kind, part in slices.items()} == {
+        "short": (3, pytest.approx(2 / 3)),
+        "middle": (1, 0.0),
+        "negation": (3, pytest.approx(2 / 3)),
+        "contrast": (1, 1.0),
+    }
+    assert slices["negation"].accuracy_interval == wilson_interval(2, 3)
+
+
 def test_reviews_of_one_sentiment_can_be_evaluated() -> None:
     reviews = pd.DataFrame({"review": ["0.9", "0.4"], "sentiment": ["positive"] * 2})
     result = evaluate(Says("negative", "positive"), reviews)  # type: ignore[arg-type]
@@ -153,8 +204,10 @@ def test_the_command_prints_figures_for_machines(model_file: Path, project: Path
     figures = json.loads(done.stdout)
     assert list(figures) == [
         *("rows", "accuracy", "accuracy_interval"),
-        *("log_loss", "calibration_error", "examples_per_second"),
+        *("log_loss", "calibration_error", "examples_per_second", "slices"),
     ]
+    assert list(figures["slices"]) == ["short", "middle", "long", "negation", "contrast"]
+    assert set(figures["slices"]["short"]) == {"rows", "accuracy", "accuracy_interval"}
     assert figures["rows"] == len(pd.read_csv(project / "data" / "test.csv"))
     low, high = figures["accuracy_interval"]
     assert 0.5 < low < figures["accuracy"] < high < 1
@@ -165,7 +218,9 @@ def test_the_command_prints_figures_for_people(run: Run, model_file: Path, proje
     assert (status, err) == (0, "")
     assert [line.split("  ")[0] for line in out.splitlines()] == [
         *("reviews", "accuracy", "log loss", "calibration error", "reviews a second"),
+        *[""] * 5,
     ]
+    assert re.search(r"^  negation +\d+\.\d%, between [\d.]+% and [\d.]+%, of \d+$", out, re.M)
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ from app.sources import SourceError, fetch
 # The most words of a review that is short, and of one that is middling.
 SHORT, MIDDLE = 20, 60
 NEGATION = re.compile(
-    r"\b(?:not|no|never|nothing|nobody|none|neither|nor|without|hardly|cannot)\b|n\s?['\u2019]t\b",
+    r"\b(?:not|no|never|nothing|nobody|none|neither|nor|without|hardly|cannot)\b|n['\u2019]t\b",
     re.IGNORECASE,
 )
 CONTRAST = re.compile(

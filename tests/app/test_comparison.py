@@ -185,7 +185,8 @@ def test_it_is_said_in_words(result: Comparison, begins: str, says: str) -> None
         pytest.param([0.5], [0.5, 0.5], [True], id="one more answer"),
         pytest.param([0.5, 0.5], [0.5, 0.5], [True], id="a truth too few"),
         pytest.param([[0.5]], [[0.5]], [[True]], id="a table"),
-        pytest.param([1.5], [0.5], [True], id="no probability"),
+        pytest.param([1.5], [0.5], [True], id="too much"),
+        pytest.param([0.5], [-0.5], [True], id="less than nothing"),
         pytest.param([0.5], [float("nan")], [True], id="no number"),
     ],
 )

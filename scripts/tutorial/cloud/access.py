@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 from tutorial.cloud.services import REGION, Setting, folder_of, setting
 from tutorial.errors import TutorialError
 from tutorial.home import Home
+from tutorial.tracking.record import tracking
 
 if TYPE_CHECKING:
     from types_boto3_iam import IAMClient
@@ -112,6 +113,7 @@ def environment(home: Home) -> dict[str, str]:
     given = setting(home)
     if given is None:
         raise TutorialError("The local cloud never was up here: run `tutorial up`.")
+    server = tracking(home)
     return {
         "AWS_ENDPOINT_URL": f"http://127.0.0.1:{given.ports['s3']}",
         "AWS_DEFAULT_REGION": REGION,
@@ -122,4 +124,5 @@ def environment(home: Home) -> dict[str, str]:
         "HEROKU_API_URL": f"http://127.0.0.1:{given.ports['heroku']}",
         "HEROKU_API_KEY": given.heroku_key,
         "HEROKU_APP_NAME": APP,
+        **(server.environment() if server else {}),
     }

@@ -21,7 +21,7 @@ import psutil
 import requests
 from supervisor.xmlrpc import Faults, SupervisorTransport
 
-from tutorial.cloud.access import ensure_admin
+from tutorial.cloud.access import ensure_admin, environment
 from tutorial.cloud.processes import ended, is_ours, ports, reap
 from tutorial.cloud.services import (
     MARK,
@@ -33,6 +33,8 @@ from tutorial.cloud.services import (
 )
 from tutorial.errors import TutorialError
 from tutorial.home import Home
+from tutorial.tracking.host import refresh
+from tutorial.tracking.services import tracking_services
 
 PATIENCE = 60  # seconds until a service has to answer
 STARTS = 2  # so many starts of a service must fail before `up` gives up on it
@@ -63,7 +65,8 @@ def up(home: Home, say: Callable[[str], object] = print) -> list[ServiceState]:
     with _alone(home):
         supervisor = _supervisor(home)
         given = new_setting(home, lambda port: is_ours(home, port))
-        wanted = services(given)
+        refresh(home, given.ports["s3"], environment(home), lambda port: is_ours(home, port))
+        wanted = services(given) + tracking_services(home)
         if supervisor is None or not _is_for(home, wanted):
             _stop(home)  # what a supervisor that was killed left, or one with other services
             say(f"Starting {', '.join(service.name for service in wanted)} ...")
@@ -79,6 +82,21 @@ def up(home: Home, say: Callable[[str], object] = print) -> list[ServiceState]:
             _wait_for(home, supervisor, service)
         ensure_admin(home, given)
     return status(home)
+
+
+def restart(home: Home, *names: str) -> None:
+    """Stop and start services that run, and return when they answer: with what they read at their start."""
+    with _alone(home):
+        supervisor = _supervisor(home)
+        if supervisor is None:
+            raise TutorialError("The local cloud is down: run `tutorial up`.")
+        for name in names:
+            with contextlib.suppress(Fault):  # it does not run
+                supervisor.stopProcess(name)
+            supervisor.startProcess(name, False)
+        for service in tracking_services(home):
+            if service.name in names:
+                _wait_for(home, supervisor, service)
 
 
 def down(home: Home) -> None:
@@ -98,7 +116,8 @@ def status(home: Home) -> list[ServiceState]:
     if supervisor is not None:
         with contextlib.suppress(OSError, Fault):
             told = {p["name"]: p for p in supervisor.getAllProcessInfo()}
-    return [_state(service, told.get(service.name, {})) for service in services(given)]
+    every = services(given) + tracking_services(home)
+    return [_state(service, told.get(service.name, {})) for service in every]
 
 
 def log_of(home: Home, name: str) -> Path:
@@ -118,7 +137,9 @@ def _answers(service: Service, told: dict[str, Any]) -> bool:
     if service.port is None:
         return bool(told["statename"] == "RUNNING")  # it lasted for `startsecs`
     try:
-        if service.port not in ports(psutil.Process(told["pid"])):
+        process = psutil.Process(told["pid"])
+        family = (process, *process.children(recursive=True))  # MLflow's child listens
+        if not any(service.port in ports(member) for member in family):
             return False
         with requests.Session() as session:
             session.trust_env = False  # a proxy does not lead to this machine

@@ -1,0 +1,70 @@
+"""Install the tracking server on the laptop: what milestone 4 does, and from then on it is up with the cloud."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from tutorial import cloud
+from tutorial.cloud.access import profile_keys
+from tutorial.cloud.services import setting
+from tutorial.errors import TutorialError
+from tutorial.home import Home
+from tutorial.serving import free_port
+from tutorial.tracking.host import run_host
+from tutorial.tracking.nginx import find_nginx
+from tutorial.tracking.record import (
+    BLOCK,
+    ENVIRONMENT,
+    PORTS,
+    UNIT,
+    Tracking,
+    former,
+    keep,
+    new_password,
+    root_of,
+    tracking,
+)
+from tutorial.tracking.services import tracking_services
+
+
+def install(
+    home: Home,
+    bucket: str,
+    profile: str = "mlflow",
+    password: str | None = None,
+    say: Callable[[str], object] = print,
+) -> Tracking:
+    """Run `mlflow_setup.py host` for this home, bring the server up, and return what is known of it.
+
+    Its artifacts go to s3://BUCKET/mlflow with the keys of the profile. A password that is given
+    takes the place of the one it had. Harmless to repeat; raises `TutorialError`.
+    """
+    given = setting(home)
+    if given is None:
+        raise TutorialError("The local cloud never was up here: run `tutorial up`.")
+    profile_keys(home, profile)
+    known = former(home)
+    if known is None:
+        ports = {name: free_port(usual) for name, usual in PORTS.items()}
+        known = Tracking(ports, given.ports["s3"], bucket, profile, new_password())
+    wanted = replace(
+        known,
+        bucket=bucket,
+        profile=profile,
+        password=password or known.password,
+        s3=given.ports["s3"],
+    )
+    before = contents(home), tracking(home)
+    say(run_host(home, wanted, cloud.environment(home)).rstrip())
+    keep(home, wanted)
+    cloud.up(home, say)
+    # A new password alone is nginx's business, which looks at its file at each request.
+    changed = contents(home) != before[0] or (find_nginx() is None and wanted != before[1])
+    if before[1] is not None and changed:
+        cloud.restart(home, *(service.name for service in tracking_services(home)))
+    return wanted
+
+
+def contents(home: Home) -> list[str]:
+    """Return what the services read only when they start; nothing of a file that is not there."""
+    files = [root_of(home) / name for name in (UNIT, ENVIRONMENT, BLOCK)]
+    return [file.read_text(encoding="utf-8") if file.exists() else "" for file in files]

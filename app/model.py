@@ -64,7 +64,7 @@ RANGES: dict[str, tuple[type[int] | type[float], float, float]] = {
     "punctuation": (int, 0, 1),
     "beginnings": (int, 0, 1),
     "min_df": (int, 1, 1000),
-    "bits": (int, 8, 24),
+    "bits": (int, 8, 23),
 }
 
 

@@ -17,6 +17,10 @@ from app.explanation import explain
 from app.model import DECIMALS, ModelError, predict
 
 
+# Of a model unpacked, in bytes: three times what `full` needs, half of what a small server has.
+MOST_UNPACKED = 256_000_000
+
+
 def try_example(model: Pipeline) -> None:
     """Raise `ModelError` unless the model says of its own example what it said when saved."""
     example = getattr(model, "example_", None)
@@ -95,13 +99,40 @@ def save(model: Pipeline, path: str | Path) -> None:
             raise
 
 
+def _refuse_what_unpacks_to_too_much(path: str | Path) -> None:
+    """Raise `ModelError` for a file that would fill the memory, without unpacking it there.
+
+    What a member says of its size is checked against its content, piece by piece: skops would
+    unpack all of it at once.
+    """
+    with zipfile.ZipFile(path) as archive:
+        members = archive.infolist()
+        unpacked = sum(member.file_size for member in members)
+        if unpacked > MOST_UNPACKED:
+            raise ModelError(
+                f"{path} would unpack to {unpacked / 1e6:,.0f} MB, and a model has "
+                f"{MOST_UNPACKED / 1e6:.0f} MB at most: train it again with fewer `bits`."
+            )
+        # Other methods cannot be unpacked in pieces.
+        if not {member.compress_type for member in members} <= {
+            zipfile.ZIP_STORED,
+            zipfile.ZIP_DEFLATED,
+        }:
+            raise zipfile.BadZipFile("compressed in another way than `save` does")
+        if damaged := archive.testzip():
+            raise zipfile.BadZipFile(f"{damaged} is damaged")
+
+
 def load(path: str | Path) -> Pipeline:
     """Load a model and try its example: data and scikit-learn's classes only, never code.
 
     Raises `ModelError`.
     """
     try:
+        _refuse_what_unpacks_to_too_much(path)
         model = skops.io.load(path)
+    except ModelError:
+        raise
     except FileNotFoundError:
         raise ModelError(
             f"There is no model at {path}: train one, or set MODEL_URI to where one is."

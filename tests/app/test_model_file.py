@@ -3,6 +3,7 @@
 import copy
 import os
 import pickle
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -266,6 +267,55 @@ def digest_or_none(path: Path) -> str | None:
         return model_digest(load(path))
     except ModelError:
         return None
+
+
+MEGABYTE = 2**20
+
+
+def bomb(path: Path, method: int, megabytes: int) -> None:
+    """A small file that unpacks to a large one."""
+    with zipfile.ZipFile(path, "w", method) as archive, archive.open("a.npy", "w") as member:
+        for _ in range(megabytes):
+            member.write(bytes(MEGABYTE))
+
+
+def says_that_it_is_small(path: Path) -> None:
+    """Let the bomb's own table of contents tell a size of 9 bytes."""
+    with zipfile.ZipFile(path) as archive:
+        (member,) = archive.infolist()
+    size = member.file_size.to_bytes(4, "little")
+    content = path.read_bytes()
+    assert size in content
+    path.write_bytes(content.replace(size, (9).to_bytes(4, "little")))
+
+
+@pytest.mark.parametrize(
+    ("method", "megabytes", "hidden", "complaint"),
+    [
+        pytest.param(zipfile.ZIP_DEFLATED, 257, False, "would unpack to 269 MB", id="too large"),
+        pytest.param(zipfile.ZIP_DEFLATED, 64, True, "BadZipFile", id="its size hidden"),
+        pytest.param(zipfile.ZIP_LZMA, 64, True, "BadZipFile", id="in one piece"),
+    ],
+)
+def test_a_file_that_would_fill_the_memory_is_refused_before_it_does(
+    tmp_path: Path, method: int, megabytes: int, hidden: bool, complaint: str
+) -> None:
+    path = tmp_path / "bomb.skops"
+    bomb(path, method, megabytes)
+    if hidden:
+        says_that_it_is_small(path)
+    assert path.stat().st_size < MEGABYTE
+
+    tracemalloc.start()
+    try:
+        message = refusal(path)
+        (_, peak) = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert complaint in message
+    assert is_one_sentence(message)
+    assert peak < 8 * MEGABYTE
 
 
 class OwnPipeline(Pipeline):

@@ -16,7 +16,6 @@ from sklearn.pipeline import Pipeline
 from app.explanation import explain
 from app.model import DECIMALS, ModelError, predict
 
-
 # Of a model unpacked, in bytes: three times what `full` needs, half of what a small server has.
 MOST_UNPACKED = 256_000_000
 

@@ -42,15 +42,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, (command, what) in ON_AWS.items():
         sub = commands.add_parser(name, help=what, description=f"{what.capitalize()}.")
-        sub.add_argument("--stack", default="mlflow", metavar="NAME", help="mlflow if not given")
-        if name in ("plan", "up"):
-            add_arguments(sub)
-        if name in ("status", "down"):
-            sub.add_argument("--bucket", metavar="NAME", help="its name, where `up` was given one")
-        if name == "down":
-            sub.add_argument("--no-backup", action="store_true", help="if the machine is gone")
-        if name in ("up", "down", "rotate-password"):
-            sub.add_argument("--yes", action="store_true", help="do not ask")
+        add_arguments(sub, name)
         sub.set_defaults(run=command)
     for name, (task, add, what) in ON_THE_HOST.items():
         sub = commands.add_parser(name, help=what, description=f"{what.capitalize()}.")

@@ -14,8 +14,21 @@ ISSUER = "oidc-provider/token.actions.githubusercontent.com"
 IDS = """gh api repos/OWNER/REPO --jq '"\\(.owner.login)@\\(.owner.id)/\\(.name)@\\(.id)"'"""
 
 
-def add_arguments(parser: ArgumentParser) -> None:
-    """Take from the command line what `parameters` reads. What is not given stays as it stands."""
+def add_arguments(parser: ArgumentParser, command: str) -> None:
+    """Take from the command line what the commands for AWS read."""
+    parser.add_argument("--stack", default="mlflow", metavar="NAME", help="mlflow if not given")
+    if command in ("plan", "up"):
+        _add_parameters(parser)
+    if command in ("status", "down"):
+        parser.add_argument("--bucket", metavar="NAME", help="its name, where `up` was given one")
+    if command == "down":
+        parser.add_argument("--no-backup", action="store_true", help="if the machine is gone")
+    if command in ("up", "down", "rotate-password"):
+        parser.add_argument("--yes", action="store_true", help="do not ask")
+
+
+def _add_parameters(parser: ArgumentParser) -> None:
+    """Take what `parameters` reads. What is not given stays as it stands."""
     parser.add_argument("--bucket", help="its name; a new one, or one of yours that stands")
     parser.add_argument("--instance-type", choices=MACHINES, help="t3.small if not given")
     parser.add_argument("--cidr", help="who may reach port 443; everybody if not given")

@@ -175,7 +175,7 @@ def test_a_first_boot_sets_the_host_up_and_tells_the_stack(machine: Machine) -> 
     assert (answer["Status"], answer["UniqueId"]) == ("SUCCESS", "mlflow")
     tls = machine.certificate.parent
     assert (
-        f"host host --bucket {BUCKET} --server-name {ADDRESS} --password-parameter {PASSWORD} "
+        f"host host --restore --bucket {BUCKET} --server-name {ADDRESS} --password-parameter {PASSWORD} "
         f"--certificate {tls}/certificate.pem --key {tls}/key.pem"
     ) in done.stdout
     assert "python3-boto3" in machine.told

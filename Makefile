@@ -33,10 +33,11 @@ upgrade: setup
 	.venv/bin/uv lock --upgrade
 	@$(MAKE) --no-print-directory requirements
 
-# What the app and its tests install elsewhere, in the versions of uv.lock.
+# What the app, its tests and the tracking server install elsewhere, in the versions of uv.lock.
 requirements: setup
 	.venv/bin/uv $(EXPORT) --only-group app --output-file app/requirements.txt
 	.venv/bin/uv $(EXPORT) --only-group app-test --output-file tests/app/requirements.txt
+	.venv/bin/uv $(EXPORT) --only-group tracking --output-file infra/mlflow-requirements.txt
 
 bench:
 	@sh scripts/setup.sh test

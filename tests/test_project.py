@@ -46,7 +46,11 @@ def uv() -> str:
 
 @pytest.mark.parametrize(
     ("group", "file"),
-    [("app", "app/requirements.txt"), ("app-test", "tests/app/requirements.txt")],
+    [
+        ("app", "app/requirements.txt"),
+        ("app-test", "tests/app/requirements.txt"),
+        ("tracking", "infra/mlflow-requirements.txt"),
+    ],
 )
 def test_requirements_are_those_of_the_lock(group: str, file: str) -> None:
     """`make requirements` writes them anew."""

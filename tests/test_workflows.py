@@ -19,7 +19,12 @@ DEPENDABOT = PROJECT / ".github" / "dependabot.yml"
 DEPLOY = PROJECT / ".github" / "workflows" / "deploy_app.yml"
 UPGRADE = PROJECT / ".github" / "workflows" / "upgrade.yml"
 ACTIONLINT = PROJECT / ".tools" / "actionlint" / "node_modules" / "@tktco" / "node-actionlint"
-LOCKED = ("uv.lock", "app/requirements.txt", "tests/app/requirements.txt")
+LOCKED = (
+    "uv.lock",
+    "app/requirements.txt",
+    "tests/app/requirements.txt",
+    "infra/mlflow-requirements.txt",
+)
 
 
 def command(name: str) -> str:

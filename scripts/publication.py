@@ -12,7 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from app.data import DataError, data_digest, read_reviews
 from app.sources.s3 import split
 from app.sources.s3_errors import advice
-from bucket import connect
+from bucket import Place, connect
 from candidate import Candidate
 from champion import PromotionError
 from upload import upload
@@ -36,7 +36,12 @@ def publish(champion: Candidate, fallback: str, say: Say) -> None:
 
     Doing it again changes nothing. Raises `PromotionError`.
     """
-    _upload(champion.path, fallback, say)
+    bucket, key = split(fallback)
+    try:
+        s3 = connect()
+    except (BotoCoreError, ValueError) as error:
+        raise PromotionError(f"{fallback}: {advice(error)}, and run this again.") from None
+    _upload(s3, champion.path, {"Bucket": bucket, "Key": key}, say)
     try:
         ours = data_digest(read_reviews(DATA[0]))
     except DataError as error:
@@ -46,14 +51,14 @@ def publish(champion: Candidate, fallback: str, say: Say) -> None:
         say(f"The data is not published: {DATA[0]} is not what trained this model.")
         return
     for name in DATA:
-        _upload(Path(name), f"s3://{split(fallback)[0]}/{name}", say)
+        _upload(s3, Path(name), {"Bucket": bucket, "Key": name}, say)
 
 
-def _upload(path: Path, uri: str, say: Say) -> None:
-    bucket, key = split(uri)
+def _upload(s3: Any, path: Path, place: Place, say: Say) -> None:
+    uri = f"s3://{place['Bucket']}/{place['Key']}"
     try:
-        done = upload(connect(), {"Bucket": bucket, "Key": key}, path)
-    except (BotoCoreError, ClientError, ValueError) as error:
+        done = upload(s3, place, path)
+    except (BotoCoreError, ClientError) as error:
         raise PromotionError(
             f"{uri} is not the champion's yet: {advice(error)}, and run this again."
         ) from None

@@ -1,5 +1,6 @@
 """A registry with three versions of a model, a bucket, and settings that lead there and nowhere else."""
 
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -73,6 +74,7 @@ def logged(server: str, tmp_path_factory: pytest.TempPathFactory) -> list[Logged
     facts = {**FACTS, "data_digest": data_digest(reviews), "data_rows": str(len(reviews))}
     folder, made = tmp_path_factory.mktemp("models"), []
     mlflow.set_tracking_uri(server)
+    logging.getLogger("mlflow").setLevel(logging.ERROR)
     try:
         for number in (1, 2, 3):
             model = train(reviews.head(200), Params(C=float(number), bits=10))

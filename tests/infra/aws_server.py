@@ -153,8 +153,10 @@ def stack_fails(resource: str, kind: str, reason: str, status: str) -> Iterator[
 
     def fail(stack: Stack) -> None:
         _happens(stack, "Address", "AWS::EC2::EIP", "CREATE_IN_PROGRESS")
-        _happens(stack, resource, kind, "CREATE_FAILED", reason)
+        # Of one moment, so in any order.
         _happens(stack, "Address", "AWS::EC2::EIP", "CREATE_FAILED", "Resource creation cancelled")
+        _happens(stack, resource, kind, "CREATE_FAILED", reason)
+        _happens(stack, "GitHubRole", "AWS::IAM::Role", "CREATE_FAILED", "It failed later.")
         for each in ("ROLLBACK_IN_PROGRESS", status):
             stack._add_stack_event(each)
         stack.status = status

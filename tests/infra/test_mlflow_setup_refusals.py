@@ -54,9 +54,11 @@ def test_a_stack_that_fails_says_where_and_why_and_the_next_up_begins_anew(setup
         f"The stack failed at ServerReady (AWS::CloudFormation::WaitCondition): {REASON}. "
         "It was rolled back: nothing of it runs. Mend that, and run `up` again.\n"
     )
+    password = setup.password
     again = setup.up()
     assert (again.status, again.err) == (0, "")
     assert f"Stack {setup.name}: ROLLBACK_COMPLETE" in again.out
+    assert setup.password == password
     assert setup.stack()["StackStatus"] == "CREATE_COMPLETE"
 
 

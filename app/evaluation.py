@@ -116,7 +116,7 @@ def model_at(uri: str) -> Pipeline:
     return load(fetched.path)
 
 
-def wilson_interval(right: int, rows: int, z: float = 1.959964) -> tuple[float, float]:
+def wilson_interval(right: float, rows: int, z: float = 1.959964) -> tuple[float, float]:
     """Return the 95% interval of a share, `right` of `rows`, after Wilson (1927).
 
     It is sound for few rows and near 0 or 1, where the textbook's plus or minus is not.

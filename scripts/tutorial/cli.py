@@ -20,6 +20,7 @@ from tutorial.checks import CHECKS, run_checks
 from tutorial.cloud.tail import Tail
 from tutorial.errors import AlreadyToldError, TutorialError
 from tutorial.github.commands import actions
+from tutorial.github.pr_commands import pr
 from tutorial.home import Home
 from tutorial.processes import run_in_workspace
 from tutorial.workspace import Workspace
@@ -147,6 +148,7 @@ def run(
 
 
 app.command()(actions)
+app.add_typer(pr, name="pr")
 
 
 @app.command()

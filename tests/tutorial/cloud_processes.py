@@ -16,6 +16,7 @@ def processes(home: Home) -> dict[str, psutil.Process]:
         "supervisor.supervisord": "supervisord",
         "tutorial.cloud.s3": "s3",
         "tutorial.heroku": "heroku",
+        "tutorial.github.rest": "github",
         "tutorial.github.runner": "runner",
     }
     found = {}

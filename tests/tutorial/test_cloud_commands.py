@@ -12,7 +12,7 @@ from tutorial.home import Home
 from tutorial.workspace import Workspace
 
 Command = Callable[..., Any]
-NAMES = {"s3", "heroku", "runner"}
+NAMES = {"s3", "heroku", "github", "runner"}
 
 
 @pytest.fixture(autouse=True)

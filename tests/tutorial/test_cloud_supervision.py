@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from types_boto3_iam import IAMClient
     from types_boto3_s3 import S3Client
 
-SERVICES = {"s3", "heroku", "runner"}
+SERVICES = {"s3", "heroku", "github", "runner"}
 
 
 def up(home: Home) -> dict[str, local_cloud.ServiceState]:

@@ -29,6 +29,7 @@ class Service:
     health: str
     command: list[str]
     environment: dict[str, str]
+    patience: int = 0  # seconds until it has to answer, where it needs more than the others
 
     @property
     def url(self) -> str:
@@ -45,7 +46,7 @@ class Setting:
     heroku_key: str
 
 
-PORTS = {"s3": 4566, "heroku": 5090}
+PORTS = {"s3": 4566, "heroku": 5090, "github": 5080}
 
 
 def folder_of(home: Home) -> Path:
@@ -115,6 +116,17 @@ def services(given: Setting) -> list[Service]:
                 *("--port", str(given.ports["heroku"]), "--state", str(state / "heroku")),
             ],
             {"HEROKU_API_KEY": given.heroku_key},
+        ),
+        Service(
+            "github",
+            given.ports["github"],
+            "/_health",
+            [
+                *(sys.executable, "-m", "tutorial.github.rest"),
+                *("--port", str(given.ports["github"])),
+                *("--state", str(github_state(Home(Path(), Path())))),
+            ],
+            {},
         ),
         Service(
             "runner",

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from tutorial.github import kept_files, shims
+from tutorial.github import app_token, artifacts, kept_files, shims
 from tutorial.github.shims import Call
 
 SHIMS: dict[str, Callable[[Call], None]] = {
@@ -10,6 +10,7 @@ SHIMS: dict[str, Callable[[Call], None]] = {
     "actions/setup-python": shims.setup_python,
     "astral-sh/setup-uv": shims.setup_uv,
     "actions/cache": kept_files.cache,
-    "actions/upload-artifact": kept_files.upload,
-    "actions/download-artifact": kept_files.download,
+    "actions/upload-artifact": artifacts.upload,
+    "actions/download-artifact": artifacts.download,
+    "actions/create-github-app-token": app_token.create,
 }

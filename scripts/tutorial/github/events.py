@@ -1,21 +1,23 @@
 """From an event to the runs that it queues."""
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from tutorial.github.coercion import Value
 from tutorial.github.document import WorkflowError
 from tutorial.github.expressions import Scope
+from tutorial.github.forms import Forms
 from tutorial.github.masking import Masker
-from tutorial.github.repository import DEFAULT_BRANCH, NAME, NOTHING, OWNER, Repository
+from tutorial.github.people import Actor, person
+from tutorial.github.repository import DEFAULT_BRANCH, NOTHING, OWNER, Repository
 from tutorial.github.run_context import github_context
 from tutorial.github.store import Row, Store
 from tutorial.github.supported import refuse_unsupported
 from tutorial.github.vault import Vault
 from tutorial.github.workflow import Workflow, read_workflow
 
+BY_A_JOB = "Pushed by a job: no workflow runs, as with GITHUB_TOKEN on GitHub."
 DEEPEST = 3  # runs that start one another by `workflow_run`; GitHub's own limit
 
 
@@ -48,13 +50,18 @@ class Queued:
     reason: str | None = None
 
 
-def queue_push(store: Store, repository: Repository, change: RefChange) -> Queued:
+def queue_push(
+    store: Store, repository: Repository, change: RefChange, actor: Actor | None = None
+) -> Queued:
     """Queue the runs of a push: of the workflows of the pushed commit that it selects."""
+    actor = actor or person(OWNER)
     short = change.branch or change.tag
     if short is None:
         return Queued((), f"{change.ref} is no branch and no tag: no workflow runs.")
     if change.after == NOTHING:
         return Queued((), f"{short} is gone: no workflow runs.")
+    if not actor.starts_runs:
+        return Queued((), BY_A_JOB)
     sha = repository.resolve(change.after)
     commit = repository.commit(sha)
     if commit.skips:
@@ -64,14 +71,14 @@ def queue_push(store: Store, repository: Repository, change: RefChange) -> Queue
         return Queued((), "The commit has no workflow in .github/workflows: nothing runs.")
     paths = repository.changed_files(change.before, sha)
     payload = {
-        **_common(repository),
+        **about(repository, actor),
         "ref": change.ref,
         "before": change.before,
         "after": sha,
         "created": change.before == NOTHING,
         "deleted": False,
         "forced": False,
-        "pusher": {"name": OWNER},
+        "pusher": {"name": actor.login},
         "head_commit": {
             "id": sha,
             "message": commit.message,
@@ -88,25 +95,39 @@ def queue_push(store: Store, repository: Repository, change: RefChange) -> Queue
             return trigger.for_tag(change.tag)
         return trigger.for_branch(str(change.branch)) and trigger.for_paths(paths)
 
-    runs: list[int] = []
+    columns = {"ref": change.ref, "sha": sha, "head_sha": sha, "head_branch": short}
+    runs = queue_selected(
+        store, repository, files, selected, payload, commit.title, "push", columns
+    )
+    if not runs:
+        return Queued((), f"A push to {short} starts none of this commit's {len(files)} workflows.")
+    return Queued(tuple(runs))
+
+
+def queue_selected(
+    store: Store,
+    repository: Repository,
+    files: Sequence[str],
+    selected: Callable[[Workflow], bool],
+    payload: Mapping[str, Any],
+    title: str,
+    event: str,
+    columns: Mapping[str, Any],
+) -> list[int]:
+    """Queue a run of each selected workflow of the commit `sha`; one that cannot be read has failed at once."""
+    runs = []
     for file in files:
-        source = repository.file(sha, file)
-        columns = {"ref": change.ref, "sha": sha, "head_sha": sha, "head_branch": short}
+        source = repository.file(columns["sha"], file)
         try:
             workflow = read_workflow(source, file)
             if not selected(workflow):
                 continue
         except WorkflowError as error:
-            runs.append(
-                queue_invalid(
-                    store, source, payload, str(error), file, commit.title, "push", columns
-                )
-            )
+            about_it = (store, source, payload, str(error), file, title, event, columns)
+            runs.append(queue_invalid(*about_it))
             continue
-        runs.append(queue_run(store, workflow, source, payload, commit.title, "push", columns))
-    if not runs:
-        return Queued((), f"A push to {short} starts none of this commit's {len(files)} workflows.")
-    return Queued(tuple(runs))
+        runs.append(queue_run(store, workflow, source, payload, title, event, columns))
+    return runs
 
 
 def queue_run(
@@ -183,7 +204,9 @@ def queue_after(store: Store, repository: Repository, run: Row, kind: str) -> li
     if run["level"] >= DEEPEST or not repository.exists(DEFAULT_BRANCH):
         return []
     sha = repository.resolve(DEFAULT_BRANCH)
-    payload = {**_common(repository), "action": kind, "workflow_run": run_payload(run)}
+    told = Forms(store.state).run(run)
+    actor = Actor(told["actor"]["login"])
+    payload = {**about(repository, actor), "action": kind, "workflow_run": told}
     queued = []
     for file in repository.workflow_files(sha):
         source = repository.file(sha, file)
@@ -212,43 +235,7 @@ def queue_after(store: Store, repository: Repository, run: Row, kind: str) -> li
     return queued
 
 
-def run_payload(run: Row) -> dict[str, Any]:
-    """Return what `github.event.workflow_run` says of a run."""
-    event: dict[str, Any] = json.loads(run["payload"])
-    requests: Sequence[Any] = [event["pull_request"]] if "pull_request" in event else []
-    return {
-        "id": run["id"],
-        "name": run["workflow"],
-        "path": run["file"],
-        "event": run["event"],
-        "run_number": run["number"],
-        "run_attempt": 1,
-        "status": run["status"],
-        "conclusion": run["conclusion"],
-        "head_branch": run["head_branch"],
-        "head_sha": run["head_sha"],
-        "display_title": run["title"],
-        "head_repository": {"full_name": f"{OWNER}/{NAME}"},
-        "pull_requests": [
-            {
-                key: value
-                for key, value in request.items()
-                if key in ("id", "number", "head", "base")
-            }
-            for request in requests
-        ],
-    }
-
-
-def _common(repository: Repository) -> dict[str, Any]:
-    return {
-        "repository": {
-            "name": NAME,
-            "full_name": repository.full_name,
-            "default_branch": DEFAULT_BRANCH,
-            "owner": {"login": OWNER},
-            "private": False,
-            "fork": False,
-        },
-        "sender": {"login": OWNER, "type": "User"},
-    }
+def about(repository: Repository, actor: Actor) -> dict[str, Any]:
+    """Return what every event says: of which repository it is, and who is behind it."""
+    forms = Forms(repository.state)
+    return {"repository": forms.repository(), "sender": forms.user(actor.login)}

@@ -9,14 +9,15 @@ from pathlib import Path
 from tutorial.errors import TutorialError
 from tutorial.github.events import RefChange, queue_push
 from tutorial.github.listing import follow
-from tutorial.github.repository import Repository
+from tutorial.github.movement import pushed
+from tutorial.github.people import JOBS, Actor, person
+from tutorial.github.repository import OWNER, Repository
 from tutorial.github.runner import is_running
 from tutorial.github.site import TRACKING, tracking_prefix
 from tutorial.github.store import Store
 
 POLL = 0.1  # seconds
 PATIENCE = 10.0  # seconds for a runner to come back
-BY_A_JOB = "Pushed by a job: no workflow runs, as with GITHUB_TOKEN on GitHub."
 LEFT = "No runner is there: `tutorial up` starts it, and the run goes on then."
 
 
@@ -29,20 +30,26 @@ def main() -> int:
     """Return 0: the push is accepted, whatever becomes of the runs."""
     parser = argparse.ArgumentParser(description="The post-receive hook of the local GitHub.")
     parser.add_argument("--state", type=Path, required=True, help="the folder of its state")
-    state: Path = parser.parse_args().state
+    parser.add_argument("--owner", default=OWNER, help="whose repository it is")
+    options = parser.parse_args()
+    state: Path = options.state
     changes = [RefChange(*line.split()) for line in sys.stdin.read().splitlines()]
-    if os.environ.get(TRACKING, "").startswith(tracking_prefix(state)):
-        say(BY_A_JOB)
-        return 0
+    by_a_job = os.environ.get(TRACKING, "").startswith(tracking_prefix(state))
+    actor = Actor(JOBS) if by_a_job else person(options.owner)
     try:
-        store, repository = Store(state), Repository(state)
+        store, repository = Store(state), Repository(state, options.owner)
         runs: list[int] = []
         # All are queued before the first is followed: who pushes may leave at any time.
         for change in changes:
-            queued = queue_push(store, repository, change)
-            runs += queued.runs
-            if queued.reason:
-                say(queued.reason)
+            if repository.is_fork:
+                say("A push to a fork runs no workflow there.")
+            else:
+                queued = queue_push(store, repository, change, actor)
+                runs += queued.runs
+                if queued.reason:
+                    say(queued.reason)
+            for queued in pushed(store, repository, change, actor):
+                runs += queued.runs
         for run in runs:
             row = store.run(run)
             if row["status"] == "queued":

@@ -2,18 +2,18 @@
 
 import contextlib
 import json
-import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from tutorial.errors import TutorialError
+from tutorial.github import tokens
 from tutorial.github.coercion import Value, truth
 from tutorial.github.document import WorkflowError
 from tutorial.github.expressions import Scope, Secrets, Strict
 from tutorial.github.masking import Masker
-from tutorial.github.run_context import gets_secrets, github_context, variables
+from tutorial.github.run_context import gets_secrets, github_context, token_permissions, variables
 from tutorial.github.script import Ended
 from tutorial.github.shims import ActionError, Afterwards
 from tutorial.github.site import Site, machine_secrets
@@ -57,7 +57,9 @@ class JobExecution:
         self.site = Site(self.store.state, self.run["id"], self.identity)
         vault = Vault(self.store.state)
         payload = json.loads(self.run["payload"])
-        token = secrets.token_hex(20)
+        permissions = token_permissions(self.job.permissions, self.workflow.permissions, payload)
+        self.may_write = permissions.get("contents") == "write"
+        token, _ = tokens.issue(self.store, "job", str(self.identity), permissions, tokens.DAY)
         held = vault.secrets() if gets_secrets(payload) else {}
         self.masker = Masker([*vault.secrets().values(), token, *machine_secrets()])
         self.secrets = Secrets({**held, "GITHUB_TOKEN": token})
@@ -85,6 +87,7 @@ class JobExecution:
         except (TutorialError, OSError) as error:
             self.status, problem = "failure", self.masker.mask(str(error))
         finally:
+            tokens.revoke_jobs(self.store, self.identity)
             self.site.remove()
             if self.stopped.is_set():
                 self.status = "cancelled"
@@ -121,8 +124,8 @@ class JobExecution:
             "steps": self.steps,
             "env": env,
         }
-        permissions = self.job.permissions or self.workflow.permissions
         return Situation(
+            store=self.store,
             run=self.run,
             workflow=self.workflow,
             job=self.job,
@@ -134,7 +137,7 @@ class JobExecution:
             env=env,
             deadline=self.deadline,
             is_cancelled=self._is_cancelled,
-            may_write=permissions is None or permissions.get("contents") == "write",
+            may_write=self.may_write,
         )
 
     def _job_context(self) -> Strict:

@@ -18,14 +18,15 @@ SKIP = ("[skip ci]", "[ci skip]", "[no ci]", "[skip actions]", "[actions skip]")
 HOOK = """#!/bin/sh
 # Made by `tutorial`: queues the runs of the workflows that a push selects, and follows them.
 unset GIT_DIR GIT_QUARANTINE_PATH GIT_OBJECT_DIRECTORY GIT_ALTERNATE_OBJECT_DIRECTORIES
-exec {python} -I -m tutorial.github.hook --state {state}
+exec {python} -I -m tutorial.github.hook --state {state} --owner {owner}
 """
-# A reader's own settings must not keep the hook from running, nor tidy up behind a push; and a clone
-# fetches the very commit of its run.
+# A reader's own settings must not keep the hook from running, nor tidy up behind a push; nobody pushes
+# to what pull requests are made of; and a clone fetches the very commit of its run.
 SETTINGS = """[core]
 \thooksPath = {hooks}
 [receive]
 \tautogc = false
+\thideRefs = refs/pull
 [gc]
 \tauto = 0
 [uploadpack]
@@ -42,6 +43,8 @@ class Commit:
     author: str
     email: str
     time: str
+    tree: str
+    parents: tuple[str, ...]
 
     @property
     def title(self) -> str:
@@ -59,11 +62,13 @@ class Commit:
 
 
 class Repository:
-    """Git, as far as the local GitHub needs it."""
+    """Git, as far as the local GitHub needs it: the repository, or somebody's fork of it."""
 
-    def __init__(self, state: Path) -> None:
+    def __init__(self, state: Path, owner: str = OWNER) -> None:
         self.state = state
-        self.path = state / "repository.git"
+        self.owner = owner
+        fork = state / "forks" / f"{owner}.git"
+        self.path = state / "repository.git" if owner == OWNER else fork
 
     @property
     def url(self) -> str:
@@ -73,7 +78,12 @@ class Repository:
     @property
     def full_name(self) -> str:
         """The name as GitHub writes it: OWNER/NAME."""
-        return f"{OWNER}/{NAME}"
+        return f"{self.owner}/{NAME}"
+
+    @property
+    def is_fork(self) -> bool:
+        """Tell whether somebody made it from the repository."""
+        return self.owner != OWNER
 
     def git(self, *arguments: str) -> bytes:
         """Run git in the repository and return what it prints; `TutorialError` where it fails."""
@@ -87,9 +97,16 @@ class Repository:
             )
         return done.stdout
 
+    def is_ancestor(self, commit: str, of: str) -> bool:
+        """Tell whether a commit is in the history of another."""
+        return self._succeeds("merge-base", "--is-ancestor", commit, of)
+
     def exists(self, commit: str) -> bool:
         """Tell whether a commit, or a branch's name, is there."""
-        command = ["git", "rev-parse", "--quiet", "--verify", f"{commit}^{{commit}}"]
+        return self._succeeds("rev-parse", "--quiet", "--verify", f"{commit}^{{commit}}")
+
+    def _succeeds(self, *arguments: str) -> bool:
+        command = ["git", *arguments]
         done = subprocess.run(command, cwd=self.path, env=clean_environment(), capture_output=True)
         return done.returncode == 0
 
@@ -109,22 +126,24 @@ class Repository:
 
     def commit(self, sha: str) -> Commit:
         """Return what there is to say of a commit."""
-        pattern = "%H%x00%an%x00%ae%x00%cI%x00%B"
+        pattern = "%H%x00%an%x00%ae%x00%cI%x00%T%x00%P%x00%B"
         text = self.git("log", "-1", f"--format={pattern}", sha).decode("utf-8", "replace")
-        found, author, email, time, message = text.split("\0", 4)
-        return Commit(found, message.rstrip("\n"), author, email, time)
+        found, author, email, time, tree, parents, message = text.split("\0", 6)
+        words = tuple(parents.split())
+        return Commit(found, message.rstrip("\n"), author, email, time, tree, words)
 
     def changed_files(self, before: str, after: str) -> list[str]:
         """Return the files that differ; for a new branch, since it left the default one."""
         if before == NOTHING or not self.exists(before):
             new = self.exists(DEFAULT_BRANCH) and self.resolve(DEFAULT_BRANCH) != after
-            before = self._base(after) if new else EMPTY_TREE
+            before = self.base(DEFAULT_BRANCH, after) if new else EMPTY_TREE
         names = self.git("diff", "--name-only", "--no-renames", "-z", before, after)
         return [name.decode("utf-8", "replace") for name in names.split(b"\0") if name]
 
-    def _base(self, after: str) -> str:
+    def base(self, one: str, other: str) -> str:
+        """Return where two commits parted; the empty tree where they have nothing in common."""
         try:
-            return self.git("merge-base", DEFAULT_BRANCH, after).decode().strip()
+            return self.git("merge-base", one, other).decode().strip()
         except TutorialError:
             return EMPTY_TREE
 
@@ -134,22 +153,23 @@ def clean_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
 
 
-def prepare(state: Path) -> Repository:
-    """Make the repository where there is none, (re)write its hook, and return it.
+def prepare(state: Path, owner: str = OWNER) -> Repository:
+    """Make the repository, or a fork, where there is none, (re)write its hook, and return it.
 
     Safe to call at every start: what was pushed stays.
     """
     state.mkdir(parents=True, exist_ok=True)
-    repository = Repository(state)
+    repository = Repository(state, owner)
     if not (repository.path / "HEAD").exists():
-        repository.path.mkdir(exist_ok=True)
+        repository.path.mkdir(parents=True, exist_ok=True)
         repository.git("init", "--quiet", "--bare", f"--initial-branch={DEFAULT_BRANCH}", ".")
         repository.git("config", "include.path", "tutorial.config")
     hooks = str(repository.path.resolve() / "hooks").replace("\\", "\\\\").replace('"', '\\"')
     _write(repository.path / "tutorial.config", SETTINGS.format(hooks=f'"{hooks}"'), 0o644)
     hook = repository.path / "hooks" / "post-receive"
     hook.parent.mkdir(exist_ok=True)
-    text = HOOK.format(python=shlex.quote(sys.executable), state=shlex.quote(str(state.resolve())))
+    where = shlex.quote(str(state.resolve()))
+    text = HOOK.format(python=shlex.quote(sys.executable), state=where, owner=owner)
     _write(hook, text, 0o755)
     return repository
 

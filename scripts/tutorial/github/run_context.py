@@ -16,6 +16,8 @@ VARIABLES = (
     *("run_attempt", "run_id", "run_number", "server_url", "sha", "triggering_actor"),
     *("workflow", "workflow_ref", "workflow_sha", "workspace"),
 )
+# Of a token where no `permissions` are written, in a repository made since February 2023.
+USUAL_PERMISSIONS = {"contents": "read", "packages": "read"}
 # Until something answers there: a lone host, so that nothing goes elsewhere by mistake.
 ADDRESSES = {
     "server_url": "http://127.0.0.1",
@@ -31,8 +33,9 @@ def github_context(run: Mapping[str, Any], payload: Mapping[str, Any], state: Pa
     request: Mapping[str, Any] = payload.get("pull_request") or {}
     addresses = addresses_of(state)
     name = Repository(state).full_name
+    actor = str((payload.get("sender") or {}).get("login", OWNER))
     values: dict[str, Value] = {
-        "actor": OWNER,
+        "actor": actor,
         "base_ref": request.get("base", {}).get("ref", ""),
         "event": dict(payload),
         "event_name": run["event"],
@@ -49,7 +52,7 @@ def github_context(run: Mapping[str, Any], payload: Mapping[str, Any], state: Pa
         "run_id": str(run["id"]),
         "run_number": str(run["number"]),
         "sha": run["sha"],
-        "triggering_actor": OWNER,
+        "triggering_actor": actor,
         "workflow": run["workflow"],
         "workflow_ref": f"{name}/{run['file']}@{ref}",
         "workflow_sha": run["sha"],
@@ -72,6 +75,17 @@ def gets_secrets(payload: Mapping[str, Any]) -> bool:
     """Tell whether a run may have secrets: one for a fork's pull request may not."""
     request: Mapping[str, Any] = payload.get("pull_request") or {}
     return not ((request.get("head") or {}).get("repo") or {}).get("fork", False)
+
+
+def token_permissions(
+    job: Mapping[str, str] | None, workflow: Mapping[str, str] | None, payload: Mapping[str, Any]
+) -> dict[str, str]:
+    """Return what a job's token may do: what is written; for a fork's pull request, reading alone."""
+    said = next((one for one in (job, workflow) if one is not None), USUAL_PERMISSIONS)
+    given = {name.replace("-", "_"): level for name, level in said.items()}
+    if not gets_secrets(payload):
+        given = {name: "read" for name, level in given.items() if level != "none"}
+    return {"metadata": "read", **given}
 
 
 def variables(context: Mapping[str, Value]) -> dict[str, str]:

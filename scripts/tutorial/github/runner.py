@@ -15,6 +15,7 @@ from typing import IO
 from tutorial.errors import TutorialError
 from tutorial.github.events import queue_after
 from tutorial.github.groups import Groups
+from tutorial.github.movement import settle
 from tutorial.github.repository import Repository, prepare
 from tutorial.github.run_execution import RunExecution
 from tutorial.github.site import (
@@ -24,6 +25,7 @@ from tutorial.github.site import (
     tracking_prefix,
 )
 from tutorial.github.store import Row, Store
+from tutorial.github.tokens import revoke_jobs
 
 JOBS = 2  # that run at a time
 POLL = 0.1  # seconds between looks at the queue
@@ -46,6 +48,8 @@ class Runner:
         """Put in order what a runner that was killed has left: its processes, clones and runs."""
         end_processes(tracking_prefix(self.store.state))
         remove_tree(self.store.state / "work")
+        revoke_jobs(self.store)
+        settle(self.store)
         for identity in self.store.cancel_what_was_on(CUT):
             queue_after(self.store, self.repository, self.store.run(identity), "completed")
         self.store.requeue()

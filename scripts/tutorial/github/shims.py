@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tutorial.github.repository import Repository, clean_environment
 from tutorial.github.site import Site, uv
-from tutorial.github.store import Row
+from tutorial.github.store import Row, Store
 
 # Done after the job's last step: told whether the job went well, and where to say what was done.
 Afterwards = Callable[[bool, Callable[[str], None]], None]
@@ -25,10 +25,12 @@ class Call:
     """What an action is called with, and what it gives back."""
 
     site: Site
+    store: Store
     run: Row
     inputs: Mapping[str, str]
     may_write: bool  # the token's `contents: write`
     say: Callable[[str], None]
+    mask: Callable[[str], None]
     outputs: dict[str, str] = field(default_factory=dict)
     afterwards: Afterwards | None = None
 

@@ -14,7 +14,7 @@ from tutorial.github.script import Ended, run_command
 from tutorial.github.shims import ActionError, Afterwards, Call
 from tutorial.github.site import Site
 from tutorial.github.step_files import StepFileError, read_pairs, read_text
-from tutorial.github.store import Row
+from tutorial.github.store import Row, Store
 from tutorial.github.transcript import Transcript
 from tutorial.github.workflow import Job, Step, Workflow
 
@@ -29,6 +29,7 @@ SHELLS = {None: ("-e",), "bash": ("--noprofile", "--norc", "-eo", "pipefail")}
 class Situation:
     """What a step finds: the job it belongs to, and all that came before it."""
 
+    store: Store
     run: Row
     workflow: Workflow
     job: Job
@@ -126,7 +127,9 @@ def _tell_missing(here: Situation, transcript: Transcript) -> None:
 def _use(step: Step, here: Situation, transcript: Transcript) -> Outcome:
     name = str(step.uses).partition("@")[0]
     inputs = {key: template.text(here.scope) for key, (template, _) in step.inputs.items()}
-    call = Call(here.site, here.run, inputs, here.may_write, transcript.say)
+    call = Call(
+        here.site, here.store, here.run, inputs, here.may_write, transcript.say, here.masker.add
+    )
     transcript.say(f"{step.uses}: a stand-in on this machine.")
     SHIMS[name](call)
     return Outcome(Ended.WELL, call.outputs, afterwards=call.afterwards)

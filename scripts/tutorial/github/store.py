@@ -1,4 +1,4 @@
-"""Runs, their jobs and steps, deployments and remarks: an SQLite file and a folder of logs."""
+"""What the local GitHub knows: an SQLite file, and a folder of logs."""
 
 import json
 import sqlite3
@@ -9,48 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from tutorial.errors import TutorialError
+from tutorial.github.schema import SCHEMA, TABLES
 
 Row = dict[str, Any]
 Column = str | int | float | None
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS runs (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    number INTEGER NOT NULL,
-    workflow TEXT NOT NULL, file TEXT NOT NULL, source BLOB NOT NULL,
-    event TEXT NOT NULL, payload TEXT NOT NULL,
-    ref TEXT NOT NULL, sha TEXT NOT NULL, head_branch TEXT, head_sha TEXT NOT NULL,
-    title TEXT NOT NULL,
-    status TEXT NOT NULL, conclusion TEXT, problem TEXT,
-    cancel INTEGER NOT NULL DEFAULT 0,
-    level INTEGER NOT NULL DEFAULT 0,
-    created REAL NOT NULL, started REAL, finished REAL
-);
-CREATE TABLE IF NOT EXISTS jobs (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    run INTEGER NOT NULL REFERENCES runs, key TEXT NOT NULL, name TEXT NOT NULL,
-    status TEXT NOT NULL, conclusion TEXT, problem TEXT, outputs TEXT NOT NULL DEFAULT '{}',
-    started REAL, finished REAL
-);
-CREATE TABLE IF NOT EXISTS steps (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    job INTEGER NOT NULL REFERENCES jobs, number INTEGER NOT NULL, name TEXT NOT NULL,
-    status TEXT NOT NULL, conclusion TEXT, started REAL, finished REAL
-);
-CREATE TABLE IF NOT EXISTS annotations (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    job INTEGER NOT NULL REFERENCES jobs, step INTEGER NOT NULL, level TEXT NOT NULL,
-    file TEXT, line INTEGER, title TEXT, message TEXT NOT NULL
-);
-CREATE TABLE IF NOT EXISTS deployments (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    run INTEGER NOT NULL REFERENCES runs, job INTEGER NOT NULL REFERENCES jobs,
-    environment TEXT NOT NULL, url TEXT, sha TEXT NOT NULL, ref TEXT NOT NULL,
-    state TEXT NOT NULL, created REAL NOT NULL, updated REAL NOT NULL
-);
-CREATE INDEX IF NOT EXISTS jobs_of_run ON jobs (run);
-CREATE INDEX IF NOT EXISTS steps_of_job ON steps (job);
-"""
-TABLES = ("runs", "jobs", "steps", "annotations", "deployments")
 
 
 class Store:
@@ -104,6 +66,16 @@ class Store:
                 f"UPDATE {_known(table)} SET {changes} WHERE id = ?",  # noqa: S608
                 (*columns.values(), identity),
             )
+
+    def delete(self, table: str, **columns: Column) -> int:
+        """Remove the rows that have these values and return how many there were."""
+        where = " AND ".join(f"{name} = ?" for name in columns)
+        with self._lock:
+            done = self._connection.execute(
+                f"DELETE FROM {_known(table)} WHERE {where}",  # noqa: S608
+                tuple(columns.values()),
+            )
+        return done.rowcount
 
     def queue(self, source: bytes, payload: Mapping[str, Any], **columns: Column) -> int:
         """Add a run to the queue and return its id; it has its number within its workflow."""

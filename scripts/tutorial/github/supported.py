@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 
+from tutorial.github.people import PERMISSIONS
 from tutorial.github.workflow import Job, Step, Workflow
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -51,7 +52,18 @@ ACTIONS = {
         ("path",),
     ),
     "actions/download-artifact": Action(
-        ("name", "path", "pattern", "merge-multiple", "run-id", "github-token")
+        (
+            *("name", "path", "pattern", "merge-multiple", "run-id", "github-token"),
+            "repository",
+        )
+    ),
+    "actions/create-github-app-token": Action(
+        (
+            *("client-id", "app-id", "private-key", "owner", "repositories"),
+            *("skip-token-revoke", "github-api-url"),
+            *(f"permission-{name.replace('_', '-')}" for name in PERMISSIONS),
+        ),
+        ("private-key",),
     ),
 }
 

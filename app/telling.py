@@ -24,14 +24,14 @@ class Telling:
 def most_telling(model: Pipeline, reviews: Iterable[str], number: int = 10) -> list[Telling]:
     """Return the words that tell most in these reviews, the most negative first.
 
-    There are up to `number` for each sentiment, of those that occur `LEAST` times or more and that
-    the model knows.
+    There are up to `number` for each sentiment, of those that occur `LEAST` times or more. A word
+    that the model does not know adds nothing.
     """
     found: dict[str, list[float]] = defaultdict(list)
     for review in reviews:
         for each in explain(model, review).words:
             word = re.sub(r"^\W+|\W+$", "", each.text.lower()).replace("\u2019", "'")
-            if word and each.known:
+            if word:
                 found[word].append(each.contribution)
     words = [
         Telling(word, len(parts), sum(parts) / len(parts))

@@ -37,7 +37,7 @@ from tutorial.home import PROJECT
 
 CHANCES = [0.97, 0.93, 0.85, 0.55, 0.3, 0.2, 0.04, 0.65, 0.02, 0.99] * 9
 TRUTH = [True, True, True, False, False, False, False, False, True, True] * 9
-WORDS = [Telling("waste", 8, -1.86), Telling("$5 & <dull>", 5, -1.2), Telling("loved", 14, 2.39)]
+WORDS = [Telling("waste", 8, -1.86), Telling("$5 & <dull>$", 5, -1.2), Telling("loved", 14, 2.39)]
 
 
 def result(accuracy: float, rows: int) -> Evaluation:
@@ -141,6 +141,11 @@ def test_a_reliability_in_words_has_every_bin_and_the_calibration_error() -> Non
     assert f"calibration error is {calibration_error(CHANCES, TRUTH):.3f}." in alt
 
 
+def test_who_is_quite_sure_is_in_the_last_bin() -> None:
+    alt = reliability([1.0, 0.0, 0.95], [True, True, True]).alt
+    assert alt.startswith("Reliability: 90% to 100% sure: right in 67% of 3 reviews. ")
+
+
 def test_a_learning_curve_in_words_has_every_point() -> None:
     alt = learning_curve(MEASURED).alt
     low, high = wilson_interval(0.94 * 528, 528)
@@ -151,8 +156,13 @@ def test_a_learning_curve_in_words_has_every_point() -> None:
 def test_telling_words_in_words() -> None:
     assert telling_words(WORDS).alt == (
         "The most telling words and what each adds to the log-odds, for negative: waste -1.86, "
-        "$5 & <dull> -1.20; for positive: loved +2.39."
+        "$5 & <dull>$ -1.20; for positive: loved +2.39."
     )
+
+
+def test_a_word_stands_as_it_was_written() -> None:
+    [label] = [text for text in texts(telling_words(WORDS)) if "dull" in text.get_text()]
+    assert not label.get_parse_math()
 
 
 def test_certainty_in_words_is_the_interval_of_wilson() -> None:

@@ -69,8 +69,13 @@ def run(account: Account, instance: str, command: str) -> None:
         raise SetupError(f"The machine {instance} does not report to Session Manager.") from None
     deadline = time.monotonic() + SECONDS
     while time.monotonic() < deadline:
-        time.sleep(PAUSE)  # just sent, a command is not known yet
-        done = ssm.get_command_invocation(CommandId=sent, InstanceId=instance)
+        time.sleep(PAUSE)
+        try:
+            done = ssm.get_command_invocation(CommandId=sent, InstanceId=instance)
+        except ClientError as error:
+            if code_of(error) == "InvocationDoesNotExist":  # it was just sent
+                continue
+            raise
         if done["Status"] == "Success":
             print(done["StandardOutputContent"], end="", flush=True)
             return

@@ -1,10 +1,14 @@
 """`mlflow_setup.py` on AWS where all goes well: what it says, makes, changes and leaves."""
 
+import ast
 import base64
 import gzip
+import io
 import re
 import subprocess
 import sys
+import tarfile
+from pathlib import Path
 
 import pytest
 from aws_server import (
@@ -80,6 +84,27 @@ def test_the_password_is_kept_encrypted_and_nowhere_else(standing: Setup) -> Non
     assert password not in base64.b64decode(data["UserData"]["Value"]).decode()
     held = s3.get_object(Bucket=standing.bucket, Key="setup/host.tar.gz")["Body"].read()
     assert password not in gzip.decompress(held).decode()
+
+
+def test_the_machine_fetches_all_that_its_set_up_needs(standing: Setup, tmp_path: Path) -> None:
+    """And no more than the scripts: Ubuntu's own Python, with boto3, runs them."""
+    place = {"Bucket": standing.bucket, "Key": "setup/host.tar.gz"}
+    packed = standing.aws.client("s3").get_object(**place)["Body"].read()
+    with tarfile.open(fileobj=io.BytesIO(packed)) as tar:
+        tar.extractall(tmp_path, filter="data")
+    infra = {path.name for path in (tmp_path / "infra").iterdir()}
+    assert infra == {"mlflow-requirements.txt", "mlflow.service", "nginx.conf.template"}
+    scripts = list((tmp_path / "scripts").iterdir())
+    imported = set()
+    for script in scripts:
+        for node in ast.walk(ast.parse(script.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.split(".")[0] for alias in node.names}
+            if isinstance(node, ast.ImportFrom):
+                imported.add((node.module or "").split(".")[0])
+    there = {script.stem for script in scripts}
+    assert "mlflow_setup" in there
+    assert imported - sys.stdlib_module_names <= there | {"boto3", "botocore"}
 
 
 def test_up_twice_says_that_it_stands(standing: Setup) -> None:

@@ -56,7 +56,7 @@ def test_the_workspace_is_clean_and_tagged(chain: Chain) -> None:
 def test_every_check_passed_and_the_audit_said_what_the_design_says(
     chain: Chain,
 ) -> None:
-    answered = {0: 0, 1: 1, 2: 2, 3: 3}
+    answered = {0: 0, 1: 1, 2: 2, 3: 3, 4: 3}
     for milestone in all_milestones():
         check = chain.home.recall(f"check-{milestone.number}")
         assert check is not None

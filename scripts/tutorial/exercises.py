@@ -4,9 +4,10 @@ import json
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
+import requests
 from botocore.exceptions import ClientError
 from docker.utils import exclude_paths
 
@@ -14,6 +15,7 @@ from tutorial.cloud import client, profile_keys
 from tutorial.deployed import Platform, live_app
 from tutorial.errors import TutorialError
 from tutorial.home import Home
+from tutorial.tracking.record import USER, tracking
 
 if TYPE_CHECKING:
     from types_boto3_iam import IAMClient
@@ -101,14 +103,13 @@ def _somebody(home: Home, policy: str) -> "Iterator[S3Client]":
     iam: IAMClient = client(home, "iam", *profile_keys(home, "admin"))
     name = f"exercise-{uuid.uuid4().hex[:8]}"
     iam.create_user(UserName=name)
-    try:
+    with ExitStack() as undo:
+        undo.callback(iam.delete_user, UserName=name)
         iam.put_user_policy(UserName=name, PolicyName="mine", PolicyDocument=policy)
+        undo.callback(iam.delete_user_policy, UserName=name, PolicyName="mine")
         made = iam.create_access_key(UserName=name)["AccessKey"]
+        undo.callback(iam.delete_access_key, UserName=name, AccessKeyId=made["AccessKeyId"])
         yield client(home, "s3", made["AccessKeyId"], made["SecretAccessKey"])
-        iam.delete_access_key(UserName=name, AccessKeyId=made["AccessKeyId"])
-        iam.delete_user_policy(UserName=name, PolicyName="mine")
-    finally:
-        iam.delete_user(UserName=name)
 
 
 def one_key(home: Home, policy: str, bucket: str) -> str:
@@ -203,6 +204,66 @@ def find_the_leak(home: Home, line: int) -> str:
     return "Backwards it is another text, and GitHub does not know that it is secret."
 
 
+def rotate_the_password(home: Home, run_id: str, old: str) -> str:
+    """The old password is refused, the new one is let in, and the run is there."""
+    server = tracking(home)
+    if server is None:
+        raise TutorialError("There is no tracking server here: run lab.tracking_server first.")
+    with requests.Session() as session:
+        session.trust_env = False
+        url = f"{server.uri}/api/2.0/mlflow/runs/get?run_id={run_id}"
+        before, after = (
+            session.get(url, auth=(USER, password), timeout=PATIENCE)
+            for password in (old, server.password)
+        )
+    if before.status_code != requests.codes.unauthorized:
+        raise TutorialError("The old password still opens the door.")
+    if not after.ok:
+        raise TutorialError(f"With the new password the run is not found ({after.status_code}).")
+    return "The old password is refused (401), and the run is there for the new one."
+
+
+def a_smaller_policy(home: Home, policy: str, bucket: str) -> str:
+    """A policy under which artifacts can be written, listed and read, and nothing can be deleted."""
+    try:
+        json.loads(policy)
+    except ValueError as error:
+        raise TutorialError(f"That is not JSON: {error}.") from None
+    key = f"mlflow/exercise/{uuid.uuid4().hex}"
+    wanted: list[tuple[str, dict[str, Any]]] = [
+        ("put_object", {"Key": key, "Body": b"an artifact"}),
+        ("get_object", {"Key": key}),
+        ("list_objects_v2", {"Prefix": "mlflow/exercise/"}),
+    ]
+    unwanted: list[tuple[str, dict[str, Any]]] = [
+        ("delete_object", {"Key": key}),
+        ("get_object", {"Key": "models/sentiment.skops"}),
+        ("put_object", {"Key": "models/exercise", "Body": b""}),
+    ]
+    admin: S3Client = client(home, "s3", *profile_keys(home, "admin"))
+    try:
+        with _somebody(home, policy) as somebody:
+            for operation, arguments in wanted:
+                if not _may(somebody, operation, bucket, arguments):
+                    raise TutorialError(f"With your policy the server may not {operation}.")
+            for operation, arguments in unwanted:
+                if _may(somebody, operation, bucket, arguments):
+                    place = arguments["Key"].split("/")[0]
+                    raise TutorialError(f"With your policy it may {operation} below {place}/.")
+    finally:
+        for place in (key, "models/exercise"):
+            admin.delete_object(Bucket=bucket, Key=place)
+    return "Artifacts can be written, listed and read; nothing can be deleted."
+
+
+def _may(somebody: "S3Client", operation: str, bucket: str, arguments: dict[str, Any]) -> bool:
+    try:
+        getattr(somebody, operation)(Bucket=bucket, **arguments)
+    except ClientError:
+        return False
+    return True
+
+
 EXERCISES: dict[str, Callable[..., str]] = {
     "fool the model": fool_the_model,
     "how many reviews": how_many_reviews,
@@ -212,4 +273,6 @@ EXERCISES: dict[str, Callable[..., str]] = {
     "undo a deletion": undo_a_deletion,
     "stop a bad change": stop_a_bad_change,
     "find the leak": find_the_leak,
+    "rotate the password": rotate_the_password,
+    "a smaller policy": a_smaller_policy,
 }

@@ -46,6 +46,14 @@ def files_below(folder: str) -> list[str]:
     return found
 
 
+def files_like(pattern: str) -> list[str]:
+    """Return the paths of the project's files that a pattern names, sorted; raises `TutorialError`."""
+    found = sorted(path.relative_to(PROJECT).as_posix() for path in PROJECT.glob(pattern))
+    if not found:
+        raise TutorialError(f"There is no file {pattern} to give: look at the spelling.")
+    return found
+
+
 def key_lines(source: str, name: str) -> str:
     """Return the lines of the function or class `name` of a Python file; raises `TutorialError`."""
     # Not splitlines(): Python's own lines end at a line break alone.

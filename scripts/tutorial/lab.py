@@ -5,11 +5,15 @@
 
 import atexit
 import html
+import importlib
 import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from textwrap import shorten
 from typing import TYPE_CHECKING, Any, cast
@@ -21,6 +25,7 @@ from IPython.display import HTML, Image, Markdown, display
 from tutorial import cloud
 from tutorial.audit import Answer
 from tutorial.audit import audit as ask_audit
+from tutorial.aws_rehearsal import rehearsed_aws as aws_in_memory
 from tutorial.checks import Result, run_checks
 from tutorial.cloud.services import github_state
 from tutorial.deployed import live_app
@@ -28,17 +33,26 @@ from tutorial.errors import TutorialError
 from tutorial.exercises import EXERCISES, LEAKY_WORKFLOW
 from tutorial.github.repository import prepare
 from tutorial.github.vault import Vault
-from tutorial.given import files_below, give_file, key_lines
+from tutorial.given import files_below, files_like, give_file, key_lines
 from tutorial.home import Home
 from tutorial.milestones import milestone as milestone_of
-from tutorial.screenshot import NoBrowserError, take_screenshot
+from tutorial.screenshot import NoBrowserError, take_page, take_screenshot
 from tutorial.serving import RunningApp, running_app, start_app
+from tutorial.tracking.installation import install as install_tracking
+from tutorial.tracking.record import root_of
 from tutorial.workspace import Workspace
 
 if TYPE_CHECKING:
     import pandas as pd
 
 FIRST_WITH_CLOUD = 1
+# What MLflow's clients print of their own holds names and addresses that change from run to run.
+QUIET = {
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_LOGGING_LEVEL": "ERROR",
+}
 FIRST_WITH_GITHUB = 3
 home = Home.current()
 _begun: int | None = None
@@ -83,7 +97,11 @@ def _ask_for_plain_text() -> None:
     """Keep commands from printing colours and cursor movements, which would stand here as codes."""
     for wish in ("FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE"):  # a kernel asks for colours
         os.environ.pop(wish, None)
-    os.environ |= {"NO_COLOR": "1", "TERM": "dumb"}
+    os.environ |= {"NO_COLOR": "1", "TERM": "dumb"} | QUIET
+    with warnings.catch_warnings():
+        # At its first import in a notebook it warns that there are no widgets; once is here.
+        warnings.simplefilter("ignore")
+        importlib.import_module("tqdm.auto")
 
 
 def _catch_up(workspace: Workspace, behind: list[int]) -> None:
@@ -137,14 +155,16 @@ def _guard_cells() -> None:
 
 
 def give(*paths: str, show: str | None = None) -> None:
-    """Copy files that are needed but are not the lesson into the workspace; a folder ends with a slash.
+    """Copy files that are needed but are not the lesson into the workspace.
+
+    A folder ends with a slash; a star in a file's name stands for any letters.
 
     `show` names a function or class of the last file: its lines are displayed.
     """
     _require_begun()
     for path in paths:
-        if path.endswith("/"):
-            names = files_below(path)
+        if path.endswith("/") or "*" in path:
+            names = files_like(path) if "*" in path else files_below(path)
             lines = sum(give_file(name, home) for name in names)
             print(f"{lines:>5} lines  {path} ({len(names)} files)")
             continue
@@ -199,19 +219,64 @@ def variable(name: str, value: str) -> None:
     print(f"The variable {name} is {value}.")
 
 
+@dataclass(frozen=True)
+class TrackingServer:
+    """The tracking server of this laptop; `root` is to it what / is to one with a machine of its own."""
+
+    url: str
+    root: Path
+
+    def kill(self, service: str) -> None:
+        """Kill the process of "mlflow" or "nginx" with SIGKILL, and return when it answers again."""
+        pid = cloud.kill(home, service)
+        print(f"{service} (process {pid}) was killed, and answers again.")
+
+    def look(self, page: str, wait_for: str, alt: str) -> None:
+        """Show a picture of one of the server's pages once it shows a text, or a link if no browser takes one."""
+        given = cloud.environment(home)
+        login = given["MLFLOW_TRACKING_USERNAME"], given["MLFLOW_TRACKING_PASSWORD"]
+        _picture(lambda: take_page(f"{self.url}/{page}", login, wait_for), alt, self.url)
+
+
+def tracking_server(
+    bucket: str, profile: str = "mlflow", password: str | None = None
+) -> TrackingServer:
+    """Install what `infra/` says of the tracking server, bring it up, and let MLflow's clients here know it.
+
+    Its artifacts go to the bucket with the profile's keys. It makes a password, or takes a new one.
+    """
+    _require_begun()
+    kept = install_tracking(home, bucket, profile, password)
+    os.environ.update(kept.environment())
+    print(f"The tracking server answers at {kept.uri} (and nowhere else than on this machine).")
+    return TrackingServer(kept.uri, root_of(home))
+
+
+@contextmanager
+def rehearsed_aws() -> Iterator[None]:
+    """Let commands talk to an AWS in this kernel's memory, in which nothing stands; forget it in the end."""
+    before = dict(os.environ)
+    with aws_in_memory() as settings:
+        for name in [name for name in os.environ if name.startswith("AWS_")]:
+            del os.environ[name]
+        os.environ.update(settings)
+        try:
+            yield
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+
+
 def look(app: RunningApp, review: str | None = None, alt: str = "The app's page") -> None:
     """Show a picture of the app's page, with a review typed in, or a link if no browser takes one."""
+    _picture(lambda: take_screenshot(app.url, review), alt, app.url)
+
+
+def _picture(take: Callable[[], bytes], alt: str, url: str) -> None:
     try:
-        display(
-            Image(
-                take_screenshot(app.url, review),
-                alt=alt,
-                width=700,
-                metadata={"alt": alt},
-            )
-        )
+        display(Image(take(), alt=alt, width=700, metadata={"alt": alt}))
     except NoBrowserError as error:
-        print(f"{error} Open {app.url} yourself.")
+        print(f"{error} Open {url} yourself.")
 
 
 def table(frame: "pd.DataFrame") -> None:

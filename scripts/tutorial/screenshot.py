@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -89,6 +89,28 @@ def take_screenshot(url: str, review: str | None = None, width: int = 800) -> by
             page.evaluate("document.fonts.ready")
             return page.screenshot(animations="disabled")
 
-    # Playwright's synchronous interface refuses to run in the thread of a notebook's event loop.
+    return _in_a_thread(shoot)
+
+
+def take_page(url: str, login: tuple[str, str], wait_for: str, width: int = 1000) -> bytes:
+    """Return a PNG of a page behind a password, once it shows a text. Raises `NoBrowserError`."""
+
+    def shoot() -> bytes:
+        with open_browser() as browser:
+            page = browser.new_page(
+                viewport={"width": width, "height": 600},
+                device_scale_factor=1.5,
+                http_credentials={"username": login[0], "password": login[1]},
+            )
+            page.goto(url)
+            page.get_by_text(wait_for).first.wait_for()
+            page.evaluate("document.fonts.ready")
+            return page.screenshot(animations="disabled")
+
+    return _in_a_thread(shoot)
+
+
+def _in_a_thread(shoot: Callable[[], bytes]) -> bytes:
+    """Run it where Playwright's synchronous interface may run: not in the thread of a notebook's event loop."""
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(shoot).result()

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tutorial.checks import continuous_deployment, deploy, s3, zero_ops
+from tutorial.checks import continuous_deployment, deploy, s3, tracking_server, zero_ops
 from tutorial.checks.items import Item, Probe, Result
 from tutorial.deployed import live_app
 from tutorial.errors import TutorialError
@@ -15,6 +15,7 @@ CHECKS: dict[int, list[Item]] = {
     1: deploy.ITEMS,
     2: s3.ITEMS,
     3: continuous_deployment.ITEMS,
+    4: tracking_server.ITEMS,
 }
 
 

@@ -1,7 +1,7 @@
 """The local cloud: services on this machine that stand in for AWS, Heroku and GitHub."""
 
 from tutorial.cloud.access import client, environment, keep_profile, profile_keys
-from tutorial.cloud.supervision import ServiceState, down, log_of, restart, status, up
+from tutorial.cloud.supervision import ServiceState, down, kill, log_of, restart, status, up
 
 __all__ = [
     "ServiceState",
@@ -9,6 +9,7 @@ __all__ = [
     "down",
     "environment",
     "keep_profile",
+    "kill",
     "log_of",
     "profile_keys",
     "restart",

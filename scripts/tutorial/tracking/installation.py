@@ -54,17 +54,26 @@ def install(
         s3=given.ports["s3"],
     )
     before = contents(home), tracking(home)
-    say(run_host(home, wanted, cloud.environment(home)).rstrip())
+    said = run_host(home, wanted, cloud.environment(home)).rstrip()
+    say(said.replace(f"{root_of(home)}/", "/"))  # as it says on a machine of its own
     keep(home, wanted)
     cloud.up(home, say)
     # A new password alone is nginx's business, which looks at its file at each request.
-    changed = contents(home) != before[0] or (find_nginx() is None and wanted != before[1])
-    if before[1] is not None and changed:
-        cloud.restart(home, *(service.name for service in tracking_services(home)))
+    if before[1] is not None:
+        now = contents(home)
+        changed = {name for name in now if now[name] != before[0][name]}
+        if find_nginx() is None and wanted != before[1]:
+            changed.add("mlflow")
+        cloud.restart(home, *(s.name for s in tracking_services(home) if s.name in changed))
     return wanted
 
 
-def contents(home: Home) -> list[str]:
-    """Return what the services read only when they start; nothing of a file that is not there."""
-    files = [root_of(home) / name for name in (UNIT, ENVIRONMENT, BLOCK)]
-    return [file.read_text(encoding="utf-8") if file.exists() else "" for file in files]
+def contents(home: Home) -> dict[str, list[str]]:
+    """Return what each service reads only when it starts; nothing of a file that is not there."""
+    return {
+        service: [
+            file.read_text(encoding="utf-8") if file.exists() else ""
+            for file in (root_of(home) / name for name in names)
+        ]
+        for service, names in {"mlflow": (UNIT, ENVIRONMENT), "nginx": (BLOCK,)}.items()
+    }

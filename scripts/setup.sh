@@ -38,21 +38,29 @@ need git git
 if [ "$group" = test ] && [ "$(uname -s)" = Linux ]; then
   need buildah buildah
   need debootstrap debootstrap /usr/sbin/debootstrap
+  need systemd systemd-analyze # what does it say of the tracking server's unit?
 fi
+[ "$group" != test ] || need nginx nginx /usr/sbin/nginx /usr/local/sbin/nginx
 uv=$(command -v uv || true)
 [ -n "$uv" ] || [ ! -x .tools/bin/uv ] || uv=.tools/bin/uv
 if [ -z "$uv" ] && ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then missing="$missing python3-venv"; fi
 
+root=
+[ "$(id -u)" = 0 ] || root="sudo"
+may() { [ -z "$root" ] || sudo -n true 2>/dev/null; }
+# Debian starts a server as soon as it is installed, and at every boot. Nobody asked for that here.
+installed() {
+  case "$*" in *nginx*) [ ! -d /run/systemd/system ] || $root systemctl disable --quiet --now nginx || true ;; esac
+}
 if [ -n "$missing" ]; then
   if command -v apt-get >/dev/null 2>&1; then
     case "$missing" in *chromium*) missing="$missing fonts-dejavu-core" ;; esac # a page needs letters
-    root=
-    [ "$(id -u)" = 0 ] || root="sudo"
     install="$root apt-get install --yes --no-install-recommends$missing"
-    if [ -z "$root" ] || sudo -n true 2>/dev/null; then
+    if may; then
       say "Installing system packages:$missing"
       $root apt-get update -qq
       $install >/dev/null
+      installed "$missing"
     else
       fail "System packages are missing. Run this, then try again: $install"
     fi
@@ -63,6 +71,24 @@ if [ -n "$missing" ]; then
     brew install --quiet $missing
   else
     fail "System packages are missing: install$missing, then try again."
+  fi
+fi
+
+# --- nginx, which stands before milestone 4's tracking server. A reader's laptop can do without: MLflow asks itself.
+if [ "$group" = learn ]; then
+  missing=
+  need nginx nginx /usr/sbin/nginx /usr/local/sbin/nginx
+  if [ -n "$missing" ]; then
+    if command -v apt-get >/dev/null 2>&1 && may; then
+      say "Installing nginx"
+      { $root apt-get update -qq && $root apt-get install --yes --no-install-recommends nginx >/dev/null &&
+        installed nginx; } || say "nginx could not be installed: milestone 4 does without it."
+    elif command -v brew >/dev/null 2>&1; then
+      say "Installing nginx"
+      brew install --quiet nginx || say "nginx could not be installed: milestone 4 does without it."
+    else
+      say "nginx is missing, milestone 4 does without it. To have it: sudo apt-get install nginx"
+    fi
   fi
 fi
 

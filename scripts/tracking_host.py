@@ -75,8 +75,10 @@ def host(args: Namespace) -> None:
     nginx_takes(root, filled("nginx.conf.template", values, tls))
     store = root / STORE
     store.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if args.restore and not store.exists() and restored(args.bucket, store):
-        shutil.chown(store, USER, USER)
+    if root == Path("/"):
+        shutil.chown(store.parent, USER, USER)
+    if args.restore and not store.exists():
+        restored(args.bucket, store)
     if root == Path("/"):
         start(args.listen, args.port, bool(args.certificate), changed)
 

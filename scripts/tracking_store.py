@@ -1,5 +1,6 @@
 """The store of runs, backed up to the bucket and brought back, while the server goes on."""
 
+import os
 import sqlite3
 import tempfile
 from argparse import ArgumentParser, Namespace
@@ -34,7 +35,8 @@ def backup(args: Namespace) -> None:
         copy = Path(folder) / "mlflow.db"
         _copy(store, copy)
         said = _holds(copy)
-        boto3.client("s3").upload_file(str(copy), args.bucket, KEY)
+        with copy.open("rb") as content:
+            boto3.client("s3").put_object(Bucket=args.bucket, Key=KEY, Body=content)
     say(f"Backed up {said} to s3://{args.bucket}/{KEY}.")
 
 
@@ -56,7 +58,14 @@ def restored(bucket: str, store: Path) -> bool:
                 return False
             raise
         said = _holds(copy)
-        _copy(copy, store)
+        try:
+            _copy(copy, store)
+        except sqlite3.DatabaseError:  # what is there is none any more
+            store.replace(store.with_name("mlflow.db.damaged"))
+            _copy(copy, store)
+    its = store.parent.stat()
+    os.chown(store, its.st_uid, its.st_gid)
+    store.chmod(0o600)
     say(f"Restored {said} from s3://{bucket}/{KEY}.")
     return True
 

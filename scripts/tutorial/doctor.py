@@ -14,6 +14,7 @@ from tutorial.home import Home
 from tutorial.screenshot import find_browser
 from tutorial.serving import PORT as APP_PORT
 from tutorial.serving import free_port
+from tutorial.tracking.nginx import find_nginx
 from tutorial.workspace import Workspace
 
 
@@ -35,6 +36,7 @@ def look_around(home: Home) -> list[Finding]:
         _disk,
         _port,
         _browser,
+        _nginx,
         _workspace,
         _cloud,
     ]
@@ -85,6 +87,13 @@ def _browser(home: Home) -> Finding:
         hint = "no Chromium: notebooks show a link in place of a picture (apt-get install chromium)"
         return Finding("pictures", None, hint)
     return Finding("pictures", True, "Chromium found")
+
+
+def _nginx(home: Home) -> Finding:
+    if find_nginx():
+        return Finding("nginx", True, "found")
+    hint = "missing: from milestone 4 on, MLflow asks for the password itself"
+    return Finding("nginx", None, f"{hint} (sudo apt-get install nginx, or brew install nginx)")
 
 
 def _workspace(home: Home) -> Finding:

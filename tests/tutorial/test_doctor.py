@@ -59,3 +59,13 @@ def test_a_service_that_does_not_run_is_told_with_what_to_do(
     states = [ServiceState("s3", "running", "u"), ServiceState("heroku", state, "v")]
     monkeypatch.setattr(local_cloud, "status", lambda home: states)
     assert finding(home) == Finding("local cloud", fit, words)
+
+
+def test_without_nginx_it_is_said_what_becomes_of_milestone_4(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for there, fit, words in (("/usr/sbin/nginx", True, "found"), (None, None, "install nginx")):
+        monkeypatch.setattr(doctor, "find_nginx", lambda there=there: there)
+        (found,) = [f for f in look_around(home) if f.subject == "nginx"]
+        assert found.fit is fit
+        assert words in found.said

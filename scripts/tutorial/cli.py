@@ -131,13 +131,16 @@ def services_table(states: list[cloud.ServiceState]) -> Table:
 
 @app.command()
 def run(
-    milestones: Annotated[list[int] | None, typer.Argument(help="Numbers; all if none.")] = None,
+    chapters: Annotated[
+        list[str] | None,
+        typer.Argument(help="Milestones by number, interludes by name; all if none."),
+    ] = None,
     fresh: Annotated[bool, typer.Option(help="In a new empty state; yours is left alone.")] = False,
     as_json: JSON = False,
 ) -> None:
-    """Execute milestones without a screen."""
+    """Execute chapters without a screen."""
     with running.fresh_home() if fresh else contextlib.nullcontext(Home.current()) as home:
-        outcomes = running.run(milestones or [], home, err)
+        outcomes = running.run(chapters or [], home, err)
         if as_json:
             print_json(running.as_json(outcomes))
         else:

@@ -1,11 +1,13 @@
 """Keep what exists twice the same: files and the %%writefile cells that write them, pictures and their source."""
 
+from pathlib import Path
+
 import nbformat
 
 from tutorial.errors import TutorialError
 from tutorial.given import source_of
 from tutorial.home import PROJECT
-from tutorial.milestones import Milestone, all_milestones
+from tutorial.milestones import all_chapters, all_milestones
 from tutorial.picture import draw
 
 MAGIC = "%%writefile "
@@ -23,7 +25,7 @@ def sync(write: bool = True) -> list[str]:
 
     A notebook is also rid of outputs. With `write` False nothing is changed.
     """
-    changed = [m.notebook for m in all_milestones() if _sync_notebook(m, write)]
+    changed = [c.notebook for c in all_chapters() if _sync_notebook(c.notebook, write)]
     stale = [str(notebook.relative_to(PROJECT)) for notebook in changed]
     for name, drawn in pictures().items():
         picture = PROJECT / "book" / "figures" / name
@@ -41,8 +43,8 @@ def pictures() -> dict[str, str]:
     return {"whole.svg": draw(None), **of_milestones}
 
 
-def _sync_notebook(milestone: Milestone, write: bool) -> bool:
-    before = milestone.notebook.read_text(encoding="utf-8")
+def _sync_notebook(notebook: Path, write: bool) -> bool:
+    before = notebook.read_text(encoding="utf-8")
     node = nbformat.reads(before, as_version=4)
     for cell in node.cells:
         if cell.cell_type != "code":
@@ -69,5 +71,5 @@ def _sync_notebook(milestone: Milestone, write: bool) -> bool:
     if after == before:
         return False
     if write:
-        milestone.notebook.write_text(after, encoding="utf-8")
+        notebook.write_text(after, encoding="utf-8")
     return True

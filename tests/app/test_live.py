@@ -250,6 +250,18 @@ def test_the_fallback_leaves_when_the_model_is_there(
     assert card["digest"] == model_digest(newer)
 
 
+def test_a_fallback_that_is_a_copy_leaves_too(path: Path, fallback: Path) -> None:
+    fallback.write_bytes(path.read_bytes())
+    path.rename(path.with_suffix(".away"))
+    live = Live(Settings(str(path), fallback_uri=str(fallback)))
+    live.refresh()
+    path.with_suffix(".away").rename(path)
+
+    live.refresh()
+
+    assert (live.card()["uri"], live.card()["fallback"]) == (str(path), False)
+
+
 def test_the_fallback_is_not_asked_while_a_model_serves(
     path: Path, fallback: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

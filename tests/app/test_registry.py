@@ -125,6 +125,13 @@ def test_a_promotion_is_another_version_and_going_back_takes_no_download(
     assert registry.asked == [f"{API}/registered-models/alias"]
 
 
+def test_a_number_that_names_another_file_now_is_another_version(registry: SmallRegistry) -> None:
+    """As where the model was removed and registered anew."""
+    first = got()
+    registry.register("1", b"another")
+    assert got(known=first.version).path.read_bytes() == b"another"
+
+
 def test_a_file_that_somebody_changed_is_downloaded_again(registry: SmallRegistry) -> None:
     got().path.write_bytes(b"changed")
     assert got().path.read_bytes() == b"first"

@@ -1,5 +1,6 @@
 """The store of runs, backed up to the bucket and brought back, while the server goes on."""
 
+import hashlib
 import os
 import sqlite3
 import tempfile
@@ -10,9 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-from botocore.exceptions import ClientError
 
-from tracking_account import SetupError, code_of
+from tracking_account import SetupError
 
 STORE = "var/lib/mlflow/mlflow.db"
 KEY = "backups/mlflow.db"  # one key: the bucket keeps its versions
@@ -35,8 +35,16 @@ def backup(args: Namespace) -> None:
         copy = Path(folder) / "mlflow.db"
         _copy(store, copy)
         said = _holds(copy)
+        s3: Any = boto3.client("s3")
+        digest = hashlib.sha256(copy.read_bytes()).hexdigest()
+        # Every quarter of an hour, and each upload is a version that is kept.
+        if _is_there(s3, args.bucket):
+            former = s3.head_object(Bucket=args.bucket, Key=KEY)["Metadata"].get("sha256")
+            if former == digest:
+                say(f"Nothing has changed: {said} are at s3://{args.bucket}/{KEY}.")
+                return
         with copy.open("rb") as content:
-            boto3.client("s3").put_object(Bucket=args.bucket, Key=KEY, Body=content)
+            s3.put_object(Bucket=args.bucket, Key=KEY, Body=content, Metadata={"sha256": digest})
     say(f"Backed up {said} to s3://{args.bucket}/{KEY}.")
 
 
@@ -51,12 +59,9 @@ def restored(bucket: str, store: Path) -> bool:
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "mlflow.db"
         s3: Any = boto3.client("s3")
-        try:
-            s3.download_file(bucket, KEY, str(copy))
-        except ClientError as error:
-            if code_of(error) in ("404", "NoSuchKey"):
-                return False
-            raise
+        if not _is_there(s3, bucket):
+            return False
+        s3.download_file(bucket, KEY, str(copy))
         said = _holds(copy)
         try:
             _copy(copy, store)
@@ -68,6 +73,12 @@ def restored(bucket: str, store: Path) -> bool:
     store.chmod(0o600)
     say(f"Restored {said} from s3://{bucket}/{KEY}.")
     return True
+
+
+def _is_there(s3: Any, bucket: str) -> bool:
+    """Tell whether there is a backup. To ask for it would not: who may not list all gets 403, not 404."""
+    listed = s3.list_objects_v2(Bucket=bucket, Prefix=KEY)
+    return any(item["Key"] == KEY for item in listed.get("Contents", []))
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -107,6 +107,8 @@ def test_the_training_half_alone_can_be_trained_on(path: Path) -> None:
 
 def test_progress_ends_at_the_files_end(path: Path) -> None:
     told: list[int] = []
+    # Not compressed, the zeros at the end are many bytes to come after the last member.
+    path.write_bytes(gzip.compress(GOOD + b"\0" * 50_000, compresslevel=0))
     read_rows(path, "train", told.append)
     assert sum(told) == path.stat().st_size
     assert min(told) >= 0
@@ -124,6 +126,8 @@ def refusal(path: Path, split: imdb.Split = "test") -> str:
 
 
 GOOD = tar(dict(FILES))
+SPARSE = member("aclImdb/x")
+SPARSE.pax_headers = {"GNU.sparse.size": "many"}
 # Where the header of the last member is, and where the zeros are that a tar archive ends with.
 LAST = GOOD.rindex(b"aclImdb/train/urls_pos.txt")
 END = len(GOOD.rstrip(b"\0")) // 512 * 512 + 512
@@ -144,6 +148,9 @@ END = len(GOOD.rstrip(b"\0")) // 512 * 512 + 512
         pytest.param(zipped(GOOD[: END - 5000]), "", id="cut, and then compressed"),
         pytest.param(
             zipped(GOOD[:LAST] + b"x" * 512 + GOOD[LAST + 512 :]), "other than files", id="a header"
+        ),
+        pytest.param(
+            zipped(tar({}, SPARSE) + GOOD), "not a whole tar.gz", id="a header that makes no sense"
         ),
         pytest.param(zipped(GOOD + b"x" * 512), "other than files", id="behind the end"),
         pytest.param(zipped(GOOD + GOOD), "", id="two archives"),

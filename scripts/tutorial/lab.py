@@ -66,13 +66,37 @@ def begin(number: int) -> None:
     """
     global _begun
     title = milestone_of(number).title
+    workspace = _enter_workspace(range(number))
+    if number >= FIRST_WITH_CLOUD:
+        _enter_cloud()
+    if number >= FIRST_WITH_GITHUB:
+        workspace.set_origin(prepare(github_state(home)).url)
+    _begun = number
+    print(f"Milestone {number}: {title}. You are in workspace/.")
+
+
+def visit(number: int) -> None:
+    """Make the workspace the working folder for a chapter that builds nothing.
+
+    It is as you left it, at the end of milestone `number` or later; if that was never finished here,
+    it is caught up with as `begin` does.
+    """
+    milestone_of(number)
+    _enter_workspace(range(number + 1))
+    print(
+        f"You are in workspace/, with what milestone {number} built. This chapter builds nothing."
+    )
+
+
+def _enter_workspace(needed: range) -> Workspace:
+    """Get the workspace ready, with these milestones finished, and go there."""
     _ask_for_plain_text()
     workspace = Workspace(home.workspace)
     workspace.prepare()
     kept = workspace.keep_uncommitted_work()
     if kept:
         print(f"Your uncommitted work is safe on the branch {kept}.")
-    behind = [n for n in range(number) if not workspace.tagged(n)]
+    behind = [n for n in needed if not workspace.tagged(n)]
     if behind:
         print(f"Milestone {behind[0]} comes first: catching up.")
         _catch_up(workspace, behind)
@@ -84,13 +108,8 @@ def begin(number: int) -> None:
     tools = str(Path(sys.executable).parent)
     if os.environ["PATH"].split(os.pathsep)[0] != tools:
         os.environ["PATH"] = os.pathsep.join([tools, os.environ["PATH"]])
-    if number >= FIRST_WITH_CLOUD:
-        _enter_cloud()
-    if number >= FIRST_WITH_GITHUB:
-        workspace.set_origin(prepare(github_state(home)).url)
     _guard_cells()
-    _begun = number
-    print(f"Milestone {number}: {title}. You are in workspace/.")
+    return workspace
 
 
 def _ask_for_plain_text() -> None:
@@ -380,4 +399,5 @@ __all__ = [
     "serve",
     "table",
     "variable",
+    "visit",
 ]

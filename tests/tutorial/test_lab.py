@@ -328,3 +328,49 @@ def test_catching_up_that_fails_is_one_sentence(
     [cell] = run(home, refused(BEGIN_1))
     [sentence] = shown_error(cell)
     assert sentence.startswith("00_a.ipynb stopped: cell 2 ('1 / 0') raised ZeroDivisionError")
+
+
+# --- a chapter that builds nothing
+
+VISIT_0 = "from tutorial import lab\nlab.visit(0)"
+
+
+def test_a_visit_finds_what_the_milestone_built_and_can_change_nothing(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a reader who has not finished milestone 0
+    begin = "import pathlib\nfrom tutorial import lab\nlab.begin(0)"
+    project = project_of_two_milestones(tmp_path / "project", begin, BUILD, "lab.commit(0)")
+    monkeypatch.setenv("PYTHONPATH", str(project))
+    # When they open a chapter that comes after it
+    cells = run(
+        home,
+        VISIT_0,
+        "import os; print(os.listdir(), os.getcwd())",
+        refused("lab.give('LICENSE')"),
+        refused("lab.commit(0)"),
+        refused("%%writefile ../above.txt\nabove"),
+    )
+    # Then they are caught up with, and are where it was built
+    assert "Milestone 0 comes first: catching up.\n" in printed(cells[0])
+    assert printed(cells[0]).splitlines()[-1] == (
+        "You are in workspace/, with what milestone 0 built. This chapter builds nothing."
+    )
+    assert "'built'" in printed(cells[1])
+    assert str(home.workspace) in printed(cells[1])
+    assert [shown_error(cell) for cell in cells[2:]] == [[NOT_BEGUN], [NOT_BEGUN], [OUTSIDE]]
+    assert not Workspace(home.workspace).tagged(1)
+
+
+def test_a_visit_later_on_leaves_the_workspace_as_it_is(home: Home) -> None:
+    workspace = Workspace(home.workspace)
+    workspace.prepare()
+    workspace.git("tag", "milestone-0")
+    (workspace.path / "later").write_text("by milestone 1")
+    workspace.git("add", "--all")
+    workspace.git("commit", "--quiet", "--message", "Later")
+    before = workspace.git("for-each-ref"), workspace.git("rev-parse", "HEAD")
+    [cell] = run(home, VISIT_0)
+    assert printed(cell).count("\n") == 1
+    assert (workspace.git("for-each-ref"), workspace.git("rev-parse", "HEAD")) == before
+    assert workspace.git("status", "--porcelain") == ""

@@ -66,7 +66,7 @@ def read(path: Path) -> str:
 
 def write(path: Path, text: str, mode: int = 0o644, group: int = -1) -> bool:
     """Write a file, whole or not at all, if it is not so already; say and tell whether it was written."""
-    same = read(path) == text and path.stat().st_mode & 0o777 == mode
+    same = path.exists() and read(path) == text and path.stat().st_mode & 0o777 == mode
     print(f"  {'as it was' if same else 'written  '}  {path}", flush=True)
     if same:
         return False

@@ -23,12 +23,13 @@ from tracking_system import install, start
 
 USER = "mlflow"
 SHORTEST = 20  # characters of a password: nothing keeps anybody from trying many
+# What an option may look like: it goes into files that nginx and systemd read.
 FORMS = {
-    "bucket": r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]",
-    "server_name": r"[A-Za-z0-9][A-Za-z0-9.-]*",
-    "listen": r"[0-9.]+:[0-9]{1,5}",
-    "certificate": r"/[^\"$\\\n]+",
-    "key": r"/[^\"$\\\n]+",
+    "bucket": (r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", "the name of a bucket"),
+    "server_name": (r"[A-Za-z0-9][A-Za-z0-9.-]*", "a name or an address"),
+    "listen": (r"[0-9.]+:[0-9]{1,5}", "of the form ADDRESS:PORT"),
+    "certificate": (r"/[^\"$\\\n]+", "a file's full path without odd signs"),
+    "key": (r"/[^\"$\\\n]+", "a file's full path without odd signs"),
 }
 say = partial(print, flush=True)
 
@@ -66,13 +67,13 @@ def host(args: Namespace) -> None:
         "CERTIFICATE": args.certificate or "",
         "KEY": args.key or "",
     }
+    unit = filled("mlflow.service", values)
+    nginx_takes(root, filled("nginx.conf.template", values, tls))
     users = root / "etc/nginx/mlflow.htpasswd"
     readers = grp.getgrnam("www-data").gr_gid if root == Path("/") else -1
     write(users, hashed(USER, password, read(users)), 0o640, readers)
     changed |= write(root / "etc/mlflow/environment", environment(os.environ))
-    unit = filled("mlflow.service", values)
     changed |= write(root / "etc/systemd/system/mlflow.service", unit)
-    nginx_takes(root, filled("nginx.conf.template", values, tls))
     store = root / STORE
     store.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     if root == Path("/"):
@@ -84,15 +85,24 @@ def host(args: Namespace) -> None:
 
 
 def _check(args: Namespace) -> None:
-    for name, form in FORMS.items():
+    for name, (form, words) in FORMS.items():
         given = getattr(args, name)
         if given is not None and not re.fullmatch(form, given):
-            raise SetupError(f"--{name.replace('_', '-')} {given} is not of the form {form}.")
+            raise SetupError(f"--{name.replace('_', '-')} {given} is not {words}.")
+    address, _, port = args.listen.partition(":")
+    try:
+        loopback = ipaddress.ip_address(address).is_loopback
+        if not 0 < int(port) < 65536 or not 0 < args.port < 65536:
+            raise ValueError
+    except ValueError:
+        raise SetupError(f"--listen {args.listen} or --port {args.port} is none.") from None
+    if int(port) == args.port:
+        raise SetupError(f"nginx and MLflow cannot both have port {port}: give another --port.")
     if bool(args.certificate) != bool(args.key):
         raise SetupError("Give --certificate and --key together.")
     if args.certificate:
         certificate_is_good(args.certificate, args.key)
-    elif not ipaddress.ip_address(args.listen.rpartition(":")[0]).is_loopback:
+    elif not loopback:
         raise SetupError(
             f"Without a certificate, passwords would cross the network at {args.listen} "
             "for all to read: give --certificate and --key, or listen at 127.0.0.1."

@@ -1,5 +1,6 @@
 """nginx's own word: is the certificate good, is the server block right, does it answer."""
 
+import re
 import shutil
 import ssl
 import subprocess
@@ -14,6 +15,8 @@ SOON = 14  # days before its end that a certificate is worth a word
 
 def certificate_is_good(certificate: str, key: str) -> None:
     """Raise `SetupError` where a certificate and its key cannot serve; say so where it ends soon."""
+    for file in (certificate, key):
+        Path(file).read_bytes()  # which names the file that cannot be read
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password="")
     except ssl.SSLError as error:
@@ -45,5 +48,6 @@ def nginx_takes(root: Path, block: str) -> None:
         write(path, former)
     else:
         path.unlink()
-    wrong = [line for line in done.stderr.splitlines() if "[emerg]" in line] or [done.stderr]
-    raise SetupError(f"nginx does not take the server block: {wrong[0].partition('[emerg] ')[2]}")
+    # "nginx: [emerg] what is wrong in FILE:LINE", with a time or a process's number here or there
+    wrong = re.findall(r"\[emerg\] (?:\d+#\d+: )?(.+)", done.stderr) or [done.stderr.strip()]
+    raise SetupError(f"nginx does not take the server block: {wrong[0]}")

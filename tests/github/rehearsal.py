@@ -78,6 +78,10 @@ class Rehearsal:
         """Commit files, execute the one run that this queues in this process, and return its details."""
         self.commit(files)
         (identity,) = self.receive().runs
+        return self.execute(identity, cancelled)
+
+    def execute(self, identity: int, cancelled: threading.Event | None = None) -> dict[str, Any]:
+        """Execute a queued run in this process and return its details."""
         row = self.store.run(identity)
         if row["status"] == "queued":
             execution = RunExecution(

@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from tutorial.github.functions import files_in
 from tutorial.github.kept_files import lines
+from tutorial.github.repository import Repository
 from tutorial.github.shims import ActionError, Call
 from tutorial.github.store import Row, Store
 from tutorial.github.syntax import ExpressionError
@@ -105,6 +106,9 @@ def download(call: Call) -> None:
     run = call.inputs.get("run-id", "").strip() or str(call.run["id"])
     if not run.isdecimal():
         raise ActionError(f"`run-id` has to be a number, not {run!r}.")
+    repository = call.inputs.get("repository", "").strip()
+    if repository not in ("", Repository(call.site.state).full_name):
+        raise ActionError(f"There is no repository {repository} here.")
     token = call.inputs.get("github-token", "").strip()
     if token:
         actor = actor_of(call.store, token)

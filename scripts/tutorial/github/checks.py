@@ -6,6 +6,7 @@ from tutorial.github.forms import Json
 from tutorial.github.people import Actor
 from tutorial.github.refusals import RefusalError
 from tutorial.github.store import Row, Store
+from tutorial.github.workflow import read_workflow
 
 STATES = ("error", "failure", "pending", "success")
 
@@ -32,12 +33,22 @@ def conclusions(store: Store, sha: str) -> dict[str, list[str | None]]:
     """
     found: dict[str, list[str | None]] = {}
     for run in latest_runs(store, sha):
-        for job in store.jobs(run["id"]):
+        jobs = store.jobs(run["id"])
+        for job in jobs:
             found.setdefault(job["name"], []).append(job["conclusion"])
+        if run["status"] != "completed" and not jobs:  # it has not begun
+            for name in _names(run):
+                found.setdefault(name, []).append(None)
     for status in latest_statuses(store, sha):
         said = None if status["state"] == "pending" else status["state"]
         found.setdefault(status["context"], []).append(said)
     return found
+
+
+def _names(run: Row) -> list[str]:
+    """Return what the jobs of a queued run will be called, as far as its file says it."""
+    jobs = read_workflow(run["source"], run["file"]).jobs.values()
+    return [job.name.source if job.name and job.name.is_plain else job.key for job in jobs]
 
 
 def add_status(store: Store, sha: str, given: Json, actor: Actor) -> Row:

@@ -20,7 +20,7 @@ def fork(state: Path, login: str) -> Repository:
     return made
 
 
-def bring(repository: Repository, source: Repository, ref: str) -> None:
-    """Bring a fork's branch here: GitHub's forks share their objects."""
+def bring(repository: Repository, source: Repository, commit: str) -> None:
+    """Bring a fork's commit here: GitHub's forks share their objects."""
     if source.is_fork:
-        repository.git("fetch", "--quiet", "--no-tags", source.url, f"refs/heads/{ref}")
+        repository.git("fetch", "--quiet", "--no-tags", source.url, commit)

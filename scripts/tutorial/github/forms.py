@@ -179,13 +179,15 @@ class Forms:
         }
 
     def minimal_pull(self, pull: Json) -> Json:
-        """Return what a run says of its pull request."""
+        """Return what a run says of its pull request, from what its event said."""
 
         def side(part: Json) -> Json:
-            repo = {key: part["repo"][key] for key in ("id", "url", "name")}
+            whole = self.repository(part["repo"]["owner"]["login"])
+            repo = {key: whole[key] for key in ("id", "url", "name")}
             return {"ref": part["ref"], "sha": part["sha"], "repo": repo}
 
-        kept = {key: pull[key] for key in ("id", "number", "url")}
+        url = f"{self.here}/pulls/{pull['number']}"
+        kept = {"id": pull["id"], "number": pull["number"], "url": url}
         return {**kept, "head": side(pull["head"]), "base": side(pull["base"])}
 
     def label(self, label: Row) -> Json:
@@ -272,6 +274,8 @@ class Forms:
         )
         workflow = f"{self.here}/actions/workflows/{Path(run['file']).name}"
         commit = Repository(self.state).commit(run["head_sha"])
+        # By name: the addresses in an old event may be of another port.
+        actor = self.user((event.get("sender") or {}).get("login", OWNER))
         return {
             "id": run["id"],
             "node_id": node_id("WorkflowRun", run["id"]),
@@ -300,8 +304,8 @@ class Forms:
             "created_at": when(run["created"]),
             "updated_at": when(run["finished"] or run["started"] or run["created"]),
             "run_started_at": when(run["started"] or run["created"]),
-            "actor": event.get("sender") or self.user(OWNER),
-            "triggering_actor": event.get("sender") or self.user(OWNER),
+            "actor": actor,
+            "triggering_actor": actor,
             "repository": self.repository(),
             "head_repository": self.repository(owner),
             "head_commit": {

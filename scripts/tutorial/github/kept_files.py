@@ -7,6 +7,7 @@ import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
+from tutorial.github.repository import DEFAULT_BRANCH
 from tutorial.github.shims import ActionError, Call
 
 
@@ -19,15 +20,17 @@ def cache(call: Call) -> None:
     key, paths = call.inputs["key"].strip(), lines(call.inputs["path"])
     if not key or "," in key or len(key) > 512:
         raise ActionError("`key` has to be a text of 1 to 512 characters without commas.")
-    folder = call.site.state / "caches" / _digest("\n".join(paths))
+    # As on GitHub, a run sees what its own ref keeps, and what the base does: main nothing of a pull request.
+    own, *others = (_folder(call, ref, paths) for ref in _scopes(call))
     prefixes = [key, *lines(call.inputs.get("restore-keys", ""))]
-    kept = {}
-    if folder.is_dir():
-        for record in sorted(folder.glob("*.json"), key=lambda path: path.stat().st_mtime):
-            kept[str(json.loads(record.read_text(encoding="utf-8"))["key"])] = record
-    hit = key if key in kept else None
-    for prefix in prefixes:
-        hit = hit or next((name for name in reversed(kept) if name.startswith(prefix)), None)
+    hit, kept = None, {}
+    for folder in (own, *others):
+        kept = _kept(folder)
+        hit = key if key in kept else None
+        for prefix in prefixes:
+            hit = hit or next((name for name in reversed(kept) if name.startswith(prefix)), None)
+        if hit is not None:
+            break
     call.outputs["cache-hit"] = "true" if hit == key else "false" if hit else ""
     call.outputs["cache-primary-key"] = key
     call.outputs["cache-matched-key"] = hit or ""
@@ -43,9 +46,29 @@ def cache(call: Call) -> None:
     def save(well: bool, say: Callable[[str], None]) -> None:
         call.say = say
         if well and hit != key and not call.flag("lookup-only", False):
-            _save(call, folder, key, paths)
+            _save(call, own, key, paths)
 
     call.afterwards = save
+
+
+def _scopes(call: Call) -> list[str]:
+    """Return the refs whose caches a run sees, its own first."""
+    request = json.loads(call.run["payload"]).get("pull_request") or {}
+    base = [f"refs/heads/{request['base']['ref']}"] if request else []
+    return list(dict.fromkeys([call.run["ref"], *base, f"refs/heads/{DEFAULT_BRANCH}"]))
+
+
+def _folder(call: Call, ref: str, paths: list[str]) -> Path:
+    return call.site.state / "caches" / _digest(ref) / _digest("\n".join(paths))
+
+
+def _kept(folder: Path) -> dict[str, Path]:
+    """Return what is kept there by its key, the newest last."""
+    found = {}
+    if folder.is_dir():
+        for record in sorted(folder.glob("*.json"), key=lambda path: path.stat().st_mtime):
+            found[str(json.loads(record.read_text(encoding="utf-8"))["key"])] = record
+    return found
 
 
 def _digest(text: str) -> str:

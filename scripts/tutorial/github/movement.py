@@ -58,7 +58,9 @@ def _synchronize(
 ) -> Queued:
     if change.after == NOTHING:
         return close_pull(store, repository, pull, actor)
-    bring(repository, source, str(change.branch))
+    if change.after == pull["head_sha"]:
+        return Queued((), "The pull request is up to date.")
+    bring(repository, source, change.after)
     store.update("pulls", pull["id"], head_sha=change.after, updated=time.time())
     rule = rule_of(store, pull["base_ref"]) or {}
     if rule.get("reviews", {}).get("dismiss_stale"):
@@ -171,7 +173,8 @@ def settle(store: Store) -> None:
         for pull in list_pulls(store):
             source = Repository(store.state, pull["head_owner"])
             ref = f"refs/heads/{pull['head_ref']}"
-            sha = source.resolve(ref) if source.exists(ref) else NOTHING
+            there = source.has_branch(pull["head_ref"])
+            sha = source.resolve(ref) if there else NOTHING
             if sha != pull["head_sha"]:
                 change = RefChange(pull["head_sha"], sha, ref)
                 owner = person(pull["head_owner"])

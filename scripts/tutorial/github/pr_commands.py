@@ -86,7 +86,7 @@ def open_(
     place = fork(store.state, from_fork) if from_fork else Repository(store.state)
     _push(place, head)
     owner = from_fork or OWNER
-    if not place.exists(f"refs/heads/{head}"):
+    if not place.has_branch(head):
         raise TutorialError(
             f"There is no branch {head} in the workspace and none in {place.full_name}: commit one first."
         )

@@ -57,6 +57,7 @@ def protect(store: Store, branch: str, rule: dict[str, Any], actor: Actor) -> di
         stale = bool(reviews.get("dismiss_stale_reviews"))
         kept["reviews"] = {"count": count, "dismiss_stale": stale}
     unprotect(store, branch, actor)
+    (store.state / "protected").touch()  # so that a push need not ask where no branch is
     store.insert("protections", branch=branch, rule=json.dumps(kept))
     return kept
 
@@ -65,6 +66,8 @@ def unprotect(store: Store, branch: str, actor: Actor) -> None:
     """Take a branch's rule away."""
     actor.demand("administration")
     store.delete("protections", branch=branch)
+    if not store.rows("SELECT id FROM protections"):
+        (store.state / "protected").unlink(missing_ok=True)
 
 
 def passes_by(rule: dict[str, Any] | None, actor: Actor) -> bool:

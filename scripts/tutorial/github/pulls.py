@@ -84,17 +84,17 @@ def open_pull(
     repository = Repository(store.state)
     owner, _, ref = head.rpartition(":")
     owner = owner or OWNER
-    if not repository.exists(f"refs/heads/{base}"):
+    if not repository.has_branch(base):
         raise RefusalError(422, "Validation Failed", _problem("base", "invalid"))
     source = Repository(store.state, owner) if LOGIN.fullmatch(owner) else None
-    if source is None or not source.path.is_dir() or not source.exists(f"refs/heads/{ref}"):
+    if source is None or not source.path.is_dir() or not source.has_branch(ref):
         raise RefusalError(422, "Validation Failed", _problem("head", "invalid"))
     with alone(store.state):
         for one in list_pulls(store):
             if (one["head_owner"], one["head_ref"], one["base_ref"]) == (owner, ref, base):
                 raise _custom(f"A pull request already exists for {owner}:{ref}.")
-        bring(repository, source, ref)
         sha = source.resolve(f"refs/heads/{ref}")
+        bring(repository, source, sha)
         into = repository.resolve(f"refs/heads/{base}")
         if repository.is_ancestor(sha, into):
             raise _custom(f"No commits between {base} and {ref}")
@@ -153,6 +153,9 @@ def change_pull(
             store.update("pulls", number, body=body, updated=time.time())
         queued = Queued(())
         pull = find_pull(store, number)
+        if title is not None or body is not None:
+            form = form_of(store, pull)
+            queued = queue_pull(store, repository, pull, form, "edited", actor)
         if state == "closed" and pull["state"] == "open":
             queued = close_pull(store, repository, pull, actor)
         elif state == "open" and pull["state"] == "closed":
@@ -172,10 +175,10 @@ def _reopen(store: Store, repository: Repository, pull: Row, actor: Actor) -> Qu
     if pull["merged"] is not None:
         raise _custom("A merged pull request cannot be opened again.")
     source = Repository(store.state, pull["head_owner"])
-    if not source.path.is_dir() or not source.exists(f"refs/heads/{pull['head_ref']}"):
+    if not source.path.is_dir() or not source.has_branch(pull["head_ref"]):
         raise _custom(f"The branch {pull['head_ref']} is gone: push it again first.")
-    bring(repository, source, pull["head_ref"])
     sha = source.resolve(f"refs/heads/{pull['head_ref']}")
+    bring(repository, source, sha)
     now = time.time()
     store.update("pulls", pull["id"], state="open", closed=None, updated=now, head_sha=sha)
     pull = refresh(store, repository, find_pull(store, pull["id"]))

@@ -20,6 +20,11 @@ HOOK = """#!/bin/sh
 unset GIT_DIR GIT_QUARANTINE_PATH GIT_OBJECT_DIRECTORY GIT_ALTERNATE_OBJECT_DIRECTORIES
 exec {python} -I -m tutorial.github.hook --state {state} --owner {owner}
 """
+GUARD = """#!/bin/sh
+# Made by `tutorial`: refuses a push that the rule of a branch does not let pass; most have none.
+test -e {state}/protected || exit 0
+exec {python} -I -m tutorial.github.guard --state {state}
+"""
 # A reader's own settings must not keep the hook from running, nor tidy up behind a push; nobody pushes
 # to what pull requests are made of; and a clone fetches the very commit of its run.
 SETTINGS = """[core]
@@ -105,6 +110,14 @@ class Repository:
         """Tell whether a commit, or a branch's name, is there."""
         return self._succeeds("rev-parse", "--quiet", "--verify", f"{commit}^{{commit}}")
 
+    def has_branch(self, name: str) -> bool:
+        """Tell whether there is a branch of exactly that name."""
+        return self.has_ref(f"refs/heads/{name}")
+
+    def has_ref(self, ref: str) -> bool:
+        """Tell whether there is such a ref; an expression such as `main~1` is none."""
+        return self._succeeds("show-ref", "--verify", "--quiet", ref)
+
     def _succeeds(self, *arguments: str) -> bool:
         command = ["git", *arguments]
         done = subprocess.run(command, cwd=self.path, env=clean_environment(), capture_output=True)
@@ -166,11 +179,12 @@ def prepare(state: Path, owner: str = OWNER) -> Repository:
         repository.git("config", "include.path", "tutorial.config")
     hooks = str(repository.path.resolve() / "hooks").replace("\\", "\\\\").replace('"', '\\"')
     _write(repository.path / "tutorial.config", SETTINGS.format(hooks=f'"{hooks}"'), 0o644)
-    hook = repository.path / "hooks" / "post-receive"
-    hook.parent.mkdir(exist_ok=True)
-    where = shlex.quote(str(state.resolve()))
-    text = HOOK.format(python=shlex.quote(sys.executable), state=where, owner=owner)
-    _write(hook, text, 0o755)
+    folder = repository.path / "hooks"
+    folder.mkdir(exist_ok=True)
+    words = {"python": shlex.quote(sys.executable), "state": shlex.quote(str(state.resolve()))}
+    _write(folder / "post-receive", HOOK.format(**words, owner=owner), 0o755)
+    if not repository.is_fork:
+        _write(folder / "pre-receive", GUARD.format(**words), 0o755)
     return repository
 
 

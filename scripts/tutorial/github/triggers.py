@@ -69,6 +69,12 @@ class Trigger:
 
 def read_triggers(part: Part) -> dict[str, Trigger]:
     """Return the triggers by event; `WorkflowError` for an event or a key that is not known."""
+    named = part.mapping() if part.is_mapping() else part.texts()
+    if "pull_request_target" in named:
+        raise part.place.error(
+            "`pull_request_target` is not supported: it hands your secrets to what a stranger changes; "
+            "use `pull_request`, and `workflow_run` for what needs a secret."
+        )
     if part.is_mapping():
         return {name: _trigger(name, one) for name, one in part.mapping(tuple(KEYS)).items()}
     names = part.sequence() if part.is_sequence() else [part]

@@ -1,5 +1,6 @@
 """A request as the rooms of the API see it, and their answer."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +11,8 @@ from tutorial.github.people import Actor
 from tutorial.github.refusals import RefusalError, not_found
 from tutorial.github.repository import Repository
 from tutorial.github.store import Row, Store
+
+SHA = re.compile(r"[0-9a-f]{7,40}")
 
 
 @dataclass(frozen=True)
@@ -74,9 +77,11 @@ class Ask:
     def commit(self, name: str) -> str:
         """Return the commit of the path: a SHA, or a branch's or a tag's name."""
         text = self.path[name]
-        for place in (f"refs/heads/{text}", f"refs/tags/{text}", text):
-            if not text.startswith("-") and self.repository.exists(place):
-                return self.repository.resolve(place)
+        for ref in (f"refs/heads/{text}", f"refs/tags/{text}"):
+            if self.repository.has_ref(ref):
+                return self.repository.resolve(ref)
+        if SHA.fullmatch(text) and self.repository.exists(text):
+            return self.repository.resolve(text)
         raise RefusalError(422, f"No commit found for SHA: {text}")
 
 

@@ -22,7 +22,7 @@ def show_repository(ask: Ask) -> Reply:
 def show_ref(ask: Ask) -> Reply:
     """GET /repos/OWNER/REPO/git/ref/REF, where REF is heads/NAME or tags/NAME."""
     ref = f"refs/{ask.path['ref']}"
-    if not ref.startswith(("refs/heads/", "refs/tags/")) or not ask.repository.exists(ref):
+    if not ref.startswith(("refs/heads/", "refs/tags/")) or not ask.repository.has_ref(ref):
         raise not_found()
     sha = ask.repository.resolve(ref)
     said = {
@@ -195,7 +195,7 @@ def _rule(ask: Ask, rule: dict[str, Any]) -> Json:
 
 
 def _branch(ask: Ask) -> str:
-    if not ask.repository.exists(f"refs/heads/{ask.path['branch']}"):
+    if not ask.repository.has_branch(ask.path["branch"]):
         raise RefusalError(404, "Branch not found")
     return ask.path["branch"]
 

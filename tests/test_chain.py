@@ -20,6 +20,16 @@ BUILT = (
 )
 # Here it would stand in the way of this project's own settings.
 ONLY_THERE = {"pytest.ini"}
+# What milestone 5 will give: it stands here and is tested before its chapter is.
+TO_COME = (
+    *("app/registration.py", "app/sources/registry"),
+    *(
+        "scripts/candidate.py",
+        "scripts/champion.py",
+        "scripts/promote.py",
+        "scripts/publication.py",
+    ),
+)
 # The workshop's own, beside the reader's scripts.
 OURS = ("scripts/tutorial/", "scripts/setup.sh")
 LONGEST_WRITTEN = 80  # lines: a file that a reader writes fits a screen
@@ -36,7 +46,9 @@ def cells_of(milestone: Milestone) -> list[nbformat.NotebookNode]:
 def test_the_notebooks_build_exactly_the_files_of_the_project(chain: Chain) -> None:
     built = set(Workspace(chain.home.workspace).git("ls-files").splitlines())
     expected = {
-        name for name in project_files() if name.startswith(BUILT) and not name.startswith(OURS)
+        name
+        for name in project_files()
+        if name.startswith(BUILT) and not name.startswith((*OURS, *TO_COME))
     }
     assert built == expected | ONLY_THERE
     different = [

@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 from docker.utils import exclude_paths
 
 from tutorial.cloud import client, profile_keys
+from tutorial.data_exercises import find_the_copies, tell_two_points
 from tutorial.deployed import Platform, live_app
 from tutorial.errors import TutorialError
 from tutorial.home import Home
@@ -267,6 +268,8 @@ def _may(somebody: "S3Client", operation: str, bucket: str, arguments: dict[str,
 EXERCISES: dict[str, Callable[..., str]] = {
     "fool the model": fool_the_model,
     "how many reviews": how_many_reviews,
+    "find the copies": find_the_copies,
+    "tell two points": tell_two_points,
     "let one file in": let_one_file_in,
     "go back": go_back,
     "one key": one_key,

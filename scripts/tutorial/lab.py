@@ -22,7 +22,7 @@ from IPython.core.getipython import get_ipython
 from IPython.core.magics.osm import OSMagics
 from IPython.display import HTML, Image, Markdown, display
 
-from tutorial import cloud
+from tutorial import cloud, data_exercises
 from tutorial.audit import Answer
 from tutorial.audit import audit as ask_audit
 from tutorial.aws_rehearsal import rehearsed_aws as aws_in_memory
@@ -346,6 +346,11 @@ def leaky_workflow() -> None:
         print(f"{number:>2}  {line}")
 
 
+def leaky_reviews() -> Path:
+    """Write the table of the exercise "find the copies" outside of the workspace, and return its path."""
+    return data_exercises.leaky_reviews(home)
+
+
 def commit(number: int) -> None:
     """Commit the workspace, tag it `milestone-N`, and print what changed."""
     _require_begun()
@@ -391,6 +396,7 @@ __all__ = [
     "exercise",
     "give",
     "keep_profile",
+    "leaky_reviews",
     "leaky_workflow",
     "live",
     "look",

@@ -21,6 +21,9 @@ class _Plain(RendererHTML):
     def heading_close(self, tokens: Sequence[Token], index: int, *_: Any) -> str:
         return "</p>\n"
 
+    def table_open(self, tokens: Sequence[Token], index: int, *_: Any) -> str:
+        return '<table tabindex="0">\n'  # it may have to be scrolled
+
     def html_block(self, tokens: Sequence[Token], index: int, *_: Any) -> str:
         text = COMMENT.sub("", tokens[index].content)
         return f"<p>{html.escape(text)}</p>\n" if text.strip() else ""

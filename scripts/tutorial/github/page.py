@@ -17,8 +17,8 @@ from tutorial.github.store import Row, Store
 # The colours of text and ground are those of the page around; what has a colour has its own ground.
 STYLE = """
 .pull-page { font-size: .95em; line-height: 1.45; max-width: 56em; overflow-wrap: anywhere; }
-.pull-page p { margin: .3em 0; }
-.pull-page ul { list-style: none; margin: .3em 0; padding: 0; }
+.pull-page p, .pull-page h1 { margin: .3em 0; }
+.pull-page .items { list-style: none; margin: .3em 0; padding: 0; }
 .pull-page .title { font-size: 1.35em; font-weight: 600; }
 .pull-page .heading { font-weight: 600; margin-top: .8em; }
 .pull-page .badge { border-radius: 1em; color: #fff; display: inline-block; font-size: .85em; padding: .05em .7em; }
@@ -28,7 +28,7 @@ STYLE = """
 .pull-page code, .pull-page pre { background: rgba(128, 128, 128, .12); border-radius: 4px; color: inherit; font-size: .9em; }
 .pull-page pre { padding: .5em; white-space: pre-wrap; }
 .pull-page a { color: inherit; text-decoration: underline; }
-.pull-page table { border-collapse: collapse; margin: .5em 0; }
+.pull-page table { border-collapse: collapse; display: block; font-size: .85em; margin: .5em 0; overflow-x: auto; overflow-wrap: break-word; }
 .pull-page td, .pull-page th { border: 1px solid rgba(128, 128, 128, .5); padding: .15em .5em; text-align: left; }
 .pull-page blockquote { border-left: 3px solid rgba(128, 128, 128, .5); margin: .3em 0; padding-left: .8em; }
 """
@@ -44,18 +44,21 @@ SIGNS = 20  # + and - at most, of a file
 
 def pull_document(state: Path, number: int) -> str:
     """Return the page as a whole document; `RefusalError` 404 where there is no such pull request."""
-    body = pull_page(state, number)
+    body = pull_page(state, number, heading="h1")
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>Pull request {number}</title>"
-        "<style>:root { color-scheme: light dark; } body { font-family: sans-serif; margin: 1em; }</style>"
+        "<style>:root { color-scheme: light dark; } body { background: Canvas; color: CanvasText; font-family: sans-serif; margin: 1em; }</style>"
         f"</head><body><main>{body}</main></body></html>\n"
     )
 
 
-def pull_page(state: Path, number: int) -> str:
-    """Return the page as a part of another; `RefusalError` 404 where there is no such pull request."""
+def pull_page(state: Path, number: int, heading: str = "p") -> str:
+    """Return the page as a part of another; `RefusalError` 404 where there is no such pull request.
+
+    `heading` is the tag of its title.
+    """
     store, repository = Store(state), Repository(state)
     try:
         pull = find_pull(store, number)
@@ -69,13 +72,13 @@ def pull_page(state: Path, number: int) -> str:
             _box("Reviews", _reviews(store, number)),
             _box("Merging", _merging(store, repository, pull)),
         ]  # fmt: skip
-        head = _head(pull)
+        head = _head(pull, heading)
     finally:
         store.close()
     return f'<style>{STYLE}</style><div class="pull-page">{head}{"".join(boxes)}</div>'
 
 
-def _head(pull: Row) -> str:
+def _head(pull: Row, heading: str) -> str:
     word, colour = ("Open", "good") if pull["state"] == "open" else ("Closed", "bad")
     if pull["merged"] is not None:
         word, colour = "Merged", "done"
@@ -83,7 +86,7 @@ def _head(pull: Row) -> str:
     head = pull["head_ref"] if owner == OWNER else f"{owner}:{pull['head_ref']}"
     what = f"<code>{escape(head)}</code> into <code>{escape(pull['base_ref'])}</code>"
     return (
-        f'<p class="title">{escape(pull["title"])} <span>#{pull["id"]}</span></p>'
+        f'<{heading} class="title">{escape(pull["title"])} <span>#{pull["id"]}</span></{heading}>'
         f"<p>{_badge(word, colour)} {escape(pull['author'])} wants to merge {what}</p>"
     )
 
@@ -97,7 +100,7 @@ def _box(title: str, items: Iterable[str]) -> str:
     if not lines:
         return ""
     listed = "".join(f"<li>{line}</li>" for line in lines)
-    return f'<div class="box"><p class="heading">{title}</p><ul>{listed}</ul></div>'
+    return f'<div class="box"><p class="heading">{title}</p><ul class="items">{listed}</ul></div>'
 
 
 def _comment(author: str, written: float, body: str, mark: str = "") -> str:

@@ -84,7 +84,7 @@ def open_(
     """Push a branch of the workspace, to the repository or to a fork, and open a pull request of it."""
     store = _store()
     place = fork(store.state, from_fork) if from_fork else Repository(store.state)
-    _push(place, head)
+    said = _push(place, head)
     owner = from_fork or OWNER
     if not place.has_branch(head):
         raise TutorialError(
@@ -94,20 +94,22 @@ def open_(
     if as_json:
         _print_json({**form_of(store, pull), "runs": list(queued.runs)})
         return
+    for line in said:
+        _say(line)
     _say(f"Pull request {pull['id']} is open: {pull['title']}")
     _tell(store, queued)
 
 
-def _push(place: Repository, branch: str) -> None:
-    """Push a branch of the workspace, if it has one of that name; what the push says is shown."""
+def _push(place: Repository, branch: str) -> list[str]:
+    """Push a branch of the workspace, if it has one of that name; return what the push says."""
     home = Home.current()
     command = ["git", "rev-parse", "--quiet", "--verify", f"refs/heads/{branch}"]
     environment = clean_environment()
     if not (home.workspace / ".git").exists():
-        return
+        return []
     known = subprocess.run(command, cwd=home.workspace, env=environment, capture_output=True)
     if known.returncode:
-        return
+        return []
     ref = f"refs/heads/{branch}"
     done = subprocess.run(
         ["git", "push", "--quiet", place.url, f"{ref}:{ref}"],
@@ -116,15 +118,14 @@ def _push(place: Repository, branch: str) -> None:
         capture_output=True,
         text=True,
     )
-    for line in done.stderr.splitlines():
-        if line.startswith("remote:"):
-            _say(line.removeprefix("remote:").strip())
+    lines = done.stderr.splitlines()
     if done.returncode:
-        words = [line for line in done.stderr.splitlines() if not line.startswith("remote:")]
+        words = [line for line in lines if not line.startswith("remote:")]
         raise TutorialError(
             f"The branch {branch} cannot be pushed to {place.full_name}: "
             f"{words[-1] if words else 'git says nothing'}."
         )
+    return [line.removeprefix("remote:").strip() for line in lines if line.startswith("remote:")]
 
 
 @pr.command("list")

@@ -101,7 +101,7 @@ class Broken:
 
 CHECKOUT = "actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1 # v7.0.1"
 NO_CREDENTIALS = "\n        with:\n          persist-credentials: false"
-TESTS = "run: python -m pytest tests/app"
+TESTS = "run: python -m pytest --numprocesses auto tests/app"
 TITLE = "run: echo ${{ github.event.head_commit.message }}"
 PERMISSIONS = "permissions:\n  contents: read\n"
 KEY_OF_THE_JOB = "environment: production\n    env:\n      KEY: ${{ secrets.HEROKU_API_KEY }}"
@@ -173,7 +173,7 @@ def test_a_push_to_main_deploys_what_passed_its_tests_and_is_never_cut() -> None
     assert content["concurrency"] == {"group": "production", "cancel-in-progress": "false"}
     assert deploy().jobs["deploy"]["needs"] == "test"
     assert deploy().jobs["deploy"]["environment"] == "production"
-    assert "python -m pytest tests/app" in [s.get("run") for s in deploy().jobs["test"]["steps"]]
+    assert "python -m pytest --numprocesses auto tests/app" in [s.get("run") for s in deploy().jobs["test"]["steps"]]
 
 
 def test_one_step_sees_the_secrets_and_it_is_the_last() -> None:

@@ -24,7 +24,8 @@ MOVES = ("raises", "lowers")
 # The share of each group's cases that a model must pass. Each floor lies a case or more below what
 # `small` reached in ten trainings on four fifths of the corpus's films, and above the half of the
 # verdicts that one answer to everything gets right. Negation has no such room: `small` is little
-# better there. Irony is hard: None holds no model to it.
+# better there. Irony is hard: None holds no model to it. `full`, trained on 25,000 reviews that are
+# long, is right about more reviews and yet below four of these floors: they are for `small`.
 FLOORS: dict[str, float | None] = {
     "negation": 0.5,
     "contrast": 0.75,

@@ -15,6 +15,7 @@ from tracking_files import INFRA
 
 PACKAGES = ("nginx", "python3-venv", "openssl")
 INSTALLED = Path("/opt/mlflow")  # a link to an environment, so that half a one is never in use
+RESTARTS = 3  # by systemd, after which a service will not do better
 SECONDS = 300  # until a small machine has MLflow answer: the first time, it makes its tables
 say = partial(print, flush=True)
 
@@ -72,13 +73,26 @@ def start(listen: str, port: int, tls: bool, changed: bool) -> None:
 
 
 def _wait(service: str, address: str, tls: bool, path: str, wanted: int) -> None:
-    deadline = time.monotonic() + SECONDS
+    deadline, before = time.monotonic() + SECONDS, _restarts(service)
     while (answer := _status(address, tls, path)) != wanted:
-        if time.monotonic() > deadline:
-            command = ["journalctl", "--unit", service, "--lines", "1", "--output", "cat"]
-            words = subprocess.run(command, capture_output=True, text=True).stdout.strip()
-            raise SetupError(f"{service} answers {answer or 'nothing'} at {address}: {words}")
+        if time.monotonic() > deadline or _restarts(service) >= before + RESTARTS:
+            said = answer or "nothing"
+            raise SetupError(f"{service} answers {said} at {address}: {_last_words(service)}")
         time.sleep(1)
+
+
+def _restarts(service: str) -> int:
+    command = ["systemctl", "show", service, "--property", "NRestarts", "--value"]
+    return int(subprocess.run(command, capture_output=True, text=True).stdout.strip() or 0)
+
+
+def _last_words(service: str) -> str:
+    """Return the last line of the service's log that is its own, not systemd's."""
+    command = ["journalctl", "--unit", service, "--lines", "40", "--output", "cat"]
+    lines = subprocess.run(command, capture_output=True, text=True).stdout.splitlines()
+    theirs = (f"{service}.service: ", "Start", "Stop", "[SQL", "(Background on")
+    own = [line for line in lines if not line.startswith(theirs)] or lines
+    return own[-1] if own else "it said nothing"
 
 
 def _status(address: str, tls: bool, path: str) -> int:

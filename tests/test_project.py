@@ -17,6 +17,8 @@ LEFT_HALF = (
     "app/",
     *("scripts/bucket.py", "scripts/deploy.py", "scripts/heroku.py", "scripts/upload.py"),
     *("scripts/mlflow_setup.py", "scripts/tracking_"),
+    *("scripts/promote.py", "scripts/candidate.py", "scripts/champion.py"),
+    "scripts/publication.py",
 )
 # The lock file is the package manager's own and names where it found what; the licence names its text.
 NOT_OUR_TEXT = ("uv.lock",)

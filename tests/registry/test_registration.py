@@ -1,6 +1,7 @@
 """What a training leaves in a real registry: whole or not at all, and the app's own file."""
 
 import hashlib
+import zipfile
 from contextlib import suppress
 
 import mlflow
@@ -40,6 +41,8 @@ def test_the_app_gets_the_file_that_was_logged_by_the_client_alone(
     assert model_digest(load(fetched.path)) == logged[1].digest == fetched.proof["digest"]
     tags = registry.get_model_version("sentiment", "2").tags
     assert hashlib.sha256(fetched.path.read_bytes()).hexdigest() == tags["file_sha256"]
+    packed = {member.compress_type for member in zipfile.ZipFile(fetched.path).infolist()}
+    assert packed == {zipfile.ZIP_DEFLATED}  # as MLflow saves it, it is 30 times as large
     assert fetched.proof["run"] == logged[1].run_id
     assert fetched.proof["accuracy"] == tags["test_accuracy"]
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page
 
-from executed import Chain, project_files
+from executed import Chain, corpora_at_hand, project_files
 from tutorial import cloud
 from tutorial.home import PROJECT, Home
-from tutorial.milestones import all_milestones
+from tutorial.milestones import all_chapters
 from tutorial.screenshot import open_browser
 
 
@@ -39,7 +39,7 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
     for name in project_files():
         (copy / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(PROJECT / name, copy / name)
-    notebooks = [str(copy / m.notebook.relative_to(PROJECT)) for m in all_milestones()]
+    notebooks = [str(copy / c.notebook.relative_to(PROJECT)) for c in all_chapters()]
     command = [
         sys.executable,
         "-m",
@@ -59,7 +59,11 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
     ]
     try:
         done = subprocess.run(
-            command, cwd=copy, env=home.environment(), capture_output=True, text=True
+            command,
+            cwd=copy,
+            env={**home.environment(), **corpora_at_hand()},
+            capture_output=True,
+            text=True,
         )
         if done.returncode:
             pytest.fail(f"A notebook does not run:\n{done.stdout[-6000:]}\n{done.stderr[-2000:]}")

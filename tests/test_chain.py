@@ -5,10 +5,17 @@ import json
 import nbformat
 import pytest
 
-from executed import Chain, project_files
+from executed import Chain, corpora_at_hand, project_files
 from tutorial.given import source_of
 from tutorial.home import PROJECT
-from tutorial.milestones import Milestone, all_milestones
+from tutorial.milestones import (
+    Chapter,
+    Interlude,
+    Milestone,
+    all_chapters,
+    all_interludes,
+    all_milestones,
+)
 from tutorial.sync import sync, written_path
 from tutorial.workspace import Workspace
 
@@ -37,10 +44,16 @@ LONGEST_WRITTEN = 80  # lines: a file that a reader writes fits a screen
 milestones = pytest.mark.parametrize(
     "milestone", all_milestones(), ids=lambda m: f"milestone-{m.number}"
 )
+chapters = pytest.mark.parametrize("chapter", all_chapters(), ids=lambda c: c.notebook.stem)
 
 
-def cells_of(milestone: Milestone) -> list[nbformat.NotebookNode]:
-    return list(nbformat.read(milestone.notebook, as_version=4).cells)
+def cells_of(chapter: Chapter) -> list[nbformat.NotebookNode]:
+    return list(nbformat.read(chapter.notebook, as_version=4).cells)
+
+
+def executed_cells(chain: Chain, chapter: Chapter) -> list[nbformat.NotebookNode]:
+    executed = chain.copy / chapter.notebook.relative_to(PROJECT)
+    return list(nbformat.read(executed, as_version=4).cells)
 
 
 def test_the_notebooks_build_exactly_the_files_of_the_project(chain: Chain) -> None:
@@ -81,9 +94,9 @@ def test_cells_pictures_and_files_are_in_step() -> None:
     assert sync(write=False) == []
 
 
-@milestones
-def test_notebooks_are_committed_without_outputs(milestone: Milestone) -> None:
-    raw = json.loads(milestone.notebook.read_text(encoding="utf-8"))
+@chapters
+def test_notebooks_are_committed_without_outputs(chapter: Chapter) -> None:
+    raw = json.loads(chapter.notebook.read_text(encoding="utf-8"))
     assert raw["metadata"]["kernelspec"]["name"] == "python3"
     for cell in raw["cells"]:
         assert not cell.get("outputs")
@@ -102,11 +115,18 @@ def test_a_file_is_written_once_and_fits_a_screen(milestone: Milestone) -> None:
             assert "%%writefile -a" not in source
 
 
+def prose_and_code(chapter: Chapter) -> tuple[str, str]:
+    """Return all that a chapter says, and all that it executes."""
+    prose, code = (
+        "\n".join(cell.source for cell in cells_of(chapter) if cell.cell_type == kind)
+        for kind in ("markdown", "code")
+    )
+    return prose, code
+
+
 @milestones
-def test_a_chapter_has_every_part_that_chapters_have(milestone: Milestone) -> None:
-    cells = cells_of(milestone)
-    prose = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
-    code = "\n".join(cell.source for cell in cells if cell.cell_type == "code")
+def test_a_milestone_has_every_part_that_milestones_have(milestone: Milestone) -> None:
+    prose, code = prose_and_code(milestone)
     for part in (
         "**What hurts today.**",
         "**Time:**",
@@ -124,6 +144,21 @@ def test_a_chapter_has_every_part_that_chapters_have(milestone: Milestone) -> No
     ):
         assert call in code, call
     assert "lab.audit()" in code
+
+
+@pytest.mark.parametrize("interlude", all_interludes(), ids=lambda i: i.name)
+def test_an_interlude_visits_and_builds_nothing(interlude: Interlude) -> None:
+    prose, code = prose_and_code(interlude)
+    for part in ("**What hurts today.**", "**Time:**", "**Needs:**", "**To take away.**"):
+        assert part in prose, part
+    assert f"lab.visit({interlude.after})" in code
+    for call in ("lab.begin(", "lab.give(", "lab.commit(", "%%writefile"):
+        assert call not in code, call
+
+
+@chapters
+def test_exercises_have_solutions_that_are_executed(chapter: Chapter) -> None:
+    prose, code = prose_and_code(chapter)
     exercises, solutions = (
         prose.count("### Exercise "),
         prose.count("<summary>Solution</summary>"),
@@ -133,22 +168,38 @@ def test_a_chapter_has_every_part_that_chapters_have(milestone: Milestone) -> No
     assert code.count("assert lab.exercise(") == exercises
 
 
-@milestones
-def test_code_cells_are_short(milestone: Milestone) -> None:
+@chapters
+def test_code_cells_are_short(chapter: Chapter) -> None:
     lengths = sorted(
         len(cell.source.splitlines())
-        for cell in cells_of(milestone)
+        for cell in cells_of(chapter)
         if cell.cell_type == "code" and not written_path(cell.source)
     )
     assert lengths[len(lengths) // 2] <= 5
 
 
 def test_no_output_shows_a_place_on_this_machine_or_a_failure(chain: Chain) -> None:
-    for milestone in all_milestones():
-        executed = chain.copy / milestone.notebook.relative_to(PROJECT)
-        outputs = json.dumps(
-            [cell.get("outputs", []) for cell in nbformat.read(executed, as_version=4).cells]
-        )
+    for chapter in all_chapters():
+        outputs = json.dumps([cell.get("outputs", []) for cell in executed_cells(chain, chapter)])
         for place in (str(PROJECT), str(chain.home.root), str(chain.copy), "Traceback"):
             assert place not in outputs
         assert '"name": "stderr"' not in outputs
+
+
+def test_what_the_model_is_worth_elsewhere_is_measured_or_said_not_to_be(chain: Chain) -> None:
+    [chapter] = [each for each in all_interludes() if each.name == "know_your_data"]
+    said, measured = "", ""
+    for cell in executed_cells(chain, chapter):
+        for output in cell.get("outputs", []):
+            said += output.get("text", "")
+            shown = output.get("data", {}).get("text/html", "")
+            measured += shown if "calibration error" in shown and "corpus" in shown else ""
+    for corpus in ("workshop", "snippets", "reviews"):
+        in_table, in_words = (
+            f"<td>{corpus}</td>" in measured,
+            f"{corpus}: not measured here. " in said,
+        )
+        assert in_table != in_words, corpus
+    assert "<td>workshop</td>" in measured
+    if corpora_at_hand():
+        assert "not measured here" not in said

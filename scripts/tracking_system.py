@@ -64,8 +64,12 @@ def start(listen: str, port: int, tls: bool, changed: bool) -> None:
     """Have systemd run both, now and at every boot; return when they answer. Raises `SetupError`."""
     run("systemctl", "daemon-reload", why="systemd does not read the new unit")
     run("systemctl", "enable", "-q", "mlflow", "nginx", why="The services cannot be enabled")
-    run("systemctl", "restart" if changed else "start", "mlflow", why="MLflow cannot be started")
-    run("systemctl", "reload-or-restart", "nginx", why="nginx cannot be started")
+    for verb, service in (
+        ("restart" if changed else "start", "mlflow"),
+        ("reload-or-restart", "nginx"),
+    ):
+        if subprocess.run(["systemctl", verb, service], capture_output=True).returncode:
+            raise SetupError(f"{service} cannot be started: {_last_words(service)}")
     say("Waiting until they answer")
     _wait("mlflow", f"127.0.0.1:{port}", False, "/health", 200)
     _wait("nginx", listen, tls, "/", 401)
@@ -90,7 +94,8 @@ def _last_words(service: str) -> str:
     """Return the last line of the service's log that is its own, not systemd's."""
     command = ["journalctl", "--unit", service, "--lines", "40", "--output", "cat"]
     lines = subprocess.run(command, capture_output=True, text=True).stdout.splitlines()
-    theirs = (f"{service}.service: ", "Start", "Stop", "[SQL", "(Background on")
+    theirs = (f"{service}.service: ", "Start", "Stop", "Failed to start", "[SQL", "(Background on")
+    theirs += ("nginx: [emerg] still could not bind",)
     own = [line for line in lines if not line.startswith(theirs)] or lines
     return own[-1] if own else "it said nothing"
 

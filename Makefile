@@ -1,5 +1,5 @@
 # What people, hooks and CI call. Each target sets up what it needs first.
-.PHONY: setup start test lint book links upgrade requirements bench
+.PHONY: setup start test scheduled lint book links upgrade requirements bench
 EXPORT = export --quiet --locked --no-hashes --no-annotate --no-header
 
 setup:
@@ -18,6 +18,11 @@ test:
 	@sh scripts/setup.sh test
 	@$(MAKE) --no-print-directory lint
 	.venv/bin/python -m pytest
+
+# What takes too long for every commit: as root, the tracking server on a machine that is booted here.
+scheduled:
+	@sh scripts/setup.sh test
+	.venv/bin/python -m pytest -m scheduled
 
 book:
 	@sh scripts/setup.sh book

@@ -38,7 +38,9 @@ need git git
 if [ "$group" = test ] && [ "$(uname -s)" = Linux ]; then
   need buildah buildah
   need debootstrap debootstrap /usr/sbin/debootstrap
-  need systemd systemd-analyze # what does it say of the tracking server's unit?
+  # What does systemd say of the tracking server's unit? And what, when it boots a machine with it?
+  need systemd systemd-analyze
+  need systemd-container systemd-nspawn
 fi
 [ "$group" != test ] || need nginx nginx /usr/sbin/nginx /usr/local/sbin/nginx
 uv=$(command -v uv || true)

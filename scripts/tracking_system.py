@@ -17,6 +17,8 @@ PACKAGES = ("nginx", "python3-venv", "openssl")
 INSTALLED = Path("/opt/mlflow")  # a link to an environment, so that half a one is never in use
 RESTARTS = 3  # by systemd, after which a service will not do better
 SECONDS = 300  # until a small machine has MLflow answer: the first time, it makes its tables
+# How lines begin that say that something failed, and not why: systemd's, SQLAlchemy's, nginx's.
+NO_REASON = ("Start", "Stop", "Failed to start", "[SQL", "(Background on", "nginx: [emerg] still")
 say = partial(print, flush=True)
 
 
@@ -94,8 +96,7 @@ def _last_words(service: str) -> str:
     """Return the last line of the service's log that is its own, not systemd's."""
     command = ["journalctl", "--unit", service, "--lines", "40", "--output", "cat"]
     lines = subprocess.run(command, capture_output=True, text=True).stdout.splitlines()
-    theirs = (f"{service}.service: ", "Start", "Stop", "Failed to start", "[SQL", "(Background on")
-    theirs += ("nginx: [emerg] still could not bind",)
+    theirs = (f"{service}.service: ", *NO_REASON)
     own = [line for line in lines if not line.startswith(theirs)] or lines
     return own[-1] if own else "it said nothing"
 

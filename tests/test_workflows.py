@@ -80,7 +80,9 @@ TOOLS: tuple[Tool, ...] = (zizmor, actionlint, schema, own_rules)
 
 @pytest.mark.parametrize("tool", TOOLS, ids=lambda tool: tool.__name__)
 def test_no_tool_finds_anything(tool: Tool) -> None:
-    assert {"book.yml", "ci.yml", "deploy_app.yml", "upgrade.yml"} <= {w.name for w in WORKFLOWS}
+    assert {"book.yml", "ci.yml", "deploy_app.yml", "host.yml", "upgrade.yml"} <= {
+        w.name for w in WORKFLOWS
+    }
     assert tool(*WORKFLOWS) == []
 
 
@@ -173,7 +175,9 @@ def test_a_push_to_main_deploys_what_passed_its_tests_and_is_never_cut() -> None
     assert content["concurrency"] == {"group": "production", "cancel-in-progress": "false"}
     assert deploy().jobs["deploy"]["needs"] == "test"
     assert deploy().jobs["deploy"]["environment"] == "production"
-    assert "python -m pytest --numprocesses auto tests/app" in [s.get("run") for s in deploy().jobs["test"]["steps"]]
+    assert "python -m pytest --numprocesses auto tests/app" in [
+        s.get("run") for s in deploy().jobs["test"]["steps"]
+    ]
 
 
 def test_one_step_sees_the_secrets_and_it_is_the_last() -> None:

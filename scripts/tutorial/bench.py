@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from rich.table import Table
 
 from tutorial import cloud
 from tutorial.book import build
+from tutorial.cloud.processes import marked
 from tutorial.deployed import live_app
 from tutorial.errors import TutorialError
 from tutorial.home import Home
@@ -226,6 +228,57 @@ def _push(home: Home) -> Iterator[Figure]:
     yield Figure("the longest wait of a visitor during it", max(waits), "s", 75)
 
 
+def _tracking(home: Home) -> Iterator[Figure]:
+    _seconds_of([4], home)
+    started = time.perf_counter()
+    cloud.restart(home, "mlflow", "nginx")
+    yield Figure("tracking server with nginx: ready", time.perf_counter() - started, "s", 30)
+    yield Figure("tracking server with nginx: memory", sum(_tracking_memory(home)), "MB", 500)
+    started = time.perf_counter()
+    lost = float(_load(home, "runs"))
+    yield Figure("200 runs of 10 metrics by 8 clients at once: lost", lost, "", 0)
+    yield Figure("the same, until all of them are there", time.perf_counter() - started, "s", 60)
+    _load(home, "artifact", "5000000")  # what the first upload of a server imports stays
+    before, most = _tracking_memory(home), [0.0, 0.0]
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.wait(0.1):
+            most[:] = map(max, most, _tracking_memory(home))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        lost = float(_load(home, "artifact", "100000000"))
+    finally:
+        done.set()
+        watcher.join()
+    yield Figure("an artifact of 100 MB, up and down: lost", lost / 1e6, "MB", 0)
+    for name, now, then in zip(("MLflow", "nginx"), most, before, strict=True):
+        yield Figure(f"the same: {name} grows by", max(now - then, 0), "MB", 50)
+
+
+def _load(home: Home, *words: str) -> str:
+    environment = {**home.environment(), **cloud.environment(home)}
+    command = [sys.executable, "-m", "tutorial.tracking.load", *words]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    if done.returncode:
+        raise TutorialError(f"The load failed: {done.stderr.strip().splitlines()[-1]}")
+    return done.stdout.strip().splitlines()[-1]
+
+
+def _tracking_memory(home: Home) -> tuple[float, float]:
+    """Return the memory of MLflow's processes and of nginx: what two of them share counts once."""
+    sums = {"mlflow": 0.0, "nginx": 0.0}
+    for process in marked(home):
+        with suppress(psutil.Error):
+            name = next((n for n in sums if n in " ".join(process.cmdline())), None)
+            if name:
+                memory = process.memory_full_info()
+                sums[name] += getattr(memory, "pss", memory.uss) / 1e6
+    return sums["mlflow"], sums["nginx"]
+
+
 MEASUREMENTS: dict[str, Callable[[Home], Iterator[Figure]]] = {
     "milestone 0": _milestone,
     "the app, in a browser": _app,
@@ -233,6 +286,7 @@ MEASUREMENTS: dict[str, Callable[[Home], Iterator[Figure]]] = {
     "the local cloud": _cloud,
     "deploying": _deploy,
     "a push": _push,
+    "the tracking server": _tracking,
     "milestones 0 to 2": _first_milestones,
     "the book": _book,
 }

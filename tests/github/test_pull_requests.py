@@ -351,8 +351,9 @@ def test_who_pushes_the_commits_to_main_has_merged_it(proposals: Proposals) -> N
     assert found["merged"]
 
 
+@pytest.mark.parametrize("place", ["_finish", "_mark_merged", "queue_push", "_tell_closed"])
 def test_what_was_cut_off_is_finished(
-    proposals: Proposals, monkeypatch: pytest.MonkeyPatch
+    proposals: Proposals, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
     pull, _ = proposals.propose()
     text = workflow(STEPS, "Other").replace("on: push", "on: pull_request")
@@ -362,13 +363,13 @@ def test_what_was_cut_off_is_finished(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(movement, "_finish", die)
+        patch.setattr(movement, place, die)
         with pytest.raises(KeyboardInterrupt):
             merge_pull(proposals.store, 1, READER)
         # A push of which nobody heard
         patch.setattr("proposals.pushed", lambda *_: [])
         sha = proposals.branch("other", {"README.md": "Hi\n"})
-    assert find_pull(proposals.store, 1)["state"] == "open"
+    assert find_pull(proposals.store, 1)["merging"]
     for _ in range(2):
         settle(proposals.store)
         merged = find_pull(proposals.store, 1)
@@ -381,6 +382,8 @@ def test_what_was_cut_off_is_finished(
         ran = [run["head_sha"] for run in proposals.store.runs() if run["workflow"] == "Other"]
         assert len(ran) == 2
         assert ran[0] == sha
+    # And the hook that was late after all
+    assert proposals.move("other", sha)[0].runs == ()
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page
 
+import shared_out
 from executed import Chain, corpora_at_hand, project_files
 from tutorial import cloud
 from tutorial.home import PROJECT, Home
@@ -17,7 +18,7 @@ from tutorial.milestones import all_chapters
 from tutorial.screenshot import open_browser
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Tell uv where its cache is: it looks below HOME, which the tests change."""
     if "UV_CACHE_DIR" not in os.environ:
         said = subprocess.run(
@@ -27,6 +28,7 @@ def pytest_configure() -> None:
             check=True,
         )
         os.environ["UV_CACHE_DIR"] = said.stdout.strip()
+    config.pluginmanager.register(shared_out)
 
 
 @pytest.fixture(scope="session")

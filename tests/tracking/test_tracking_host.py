@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import boto3
 import pytest
+from moto.server import ThreadedMotoServer
 
 from tutorial.home import PROJECT
 from tutorial.tracking.nginx import path_with_nginx, prepare
@@ -203,6 +205,35 @@ def test_what_it_refuses(machine: Machine, options: dict[str, str], words: str) 
 def test_a_password_that_can_be_guessed_is_refused(machine: Machine, password: str) -> None:
     machine.password = password
     machine.refuses(f"The password has {len(password)} characters: give 20 or more.")
+
+
+def test_the_password_of_a_machine_on_aws_is_in_parameter_store(machine: Machine) -> None:
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    try:
+        machine.settings = {
+            "AWS_ENDPOINT_URL": "http://{}:{}".format(*server.get_host_and_port()),
+            "AWS_DEFAULT_REGION": "eu-west-1",
+            "AWS_ACCESS_KEY_ID": "AKIAOFAROLE",
+            "AWS_SECRET_ACCESS_KEY": "its-secret",
+        }
+        ssm = boto3.client(
+            "ssm",
+            region_name="eu-west-1",
+            endpoint_url=machine.settings["AWS_ENDPOINT_URL"],
+            aws_access_key_id="mine",
+            aws_secret_access_key="mine",
+        )
+        ssm.put_parameter(Name="/mlflow/password", Value=PASSWORD, Type="SecureString")
+        machine.password = "what is typed does not count"  # noqa: S105
+        machine.host(password_parameter="/mlflow/password")
+        former = machine.read(HTPASSWD)
+        machine.refuses("ParameterNotFound", **{"--password-parameter": "/none"})
+    finally:
+        server.stop()
+    machine.settings, machine.password = {}, PASSWORD
+    machine.host()
+    assert machine.read(HTPASSWD) == former
 
 
 def test_a_certificate_that_cannot_serve_is_refused(

@@ -13,7 +13,7 @@ from waiting import until
 
 from tutorial.github import runner
 from tutorial.github.events import queue_after
-from tutorial.github.site import TRACKING
+from tutorial.github.site import TRACKING, tracking_prefix
 
 # Says in a file that it runs, then waits until another file is there.
 WAITS = """
@@ -39,12 +39,12 @@ def said(push: "subprocess.CompletedProcess[str]") -> list[str]:
     return [line.removeprefix("remote: ").rstrip() for line in lines if line.startswith("remote:")]
 
 
-def processes_of_jobs() -> list[psutil.Process]:
-    """The processes of jobs of this test's runners."""
+def processes_of_jobs(rehearsal: Rehearsal) -> list[psutil.Process]:
+    """The processes of jobs of this test's runners, and of no other cloud on this machine."""
     found = []
     for process in psutil.process_iter():
         try:
-            if process.environ().get(TRACKING, "").startswith("github_"):
+            if process.environ().get(TRACKING, "").startswith(tracking_prefix(rehearsal.state)):
                 found.append(process)
         except (psutil.Error, OSError):
             continue
@@ -140,7 +140,7 @@ def test_a_runner_that_is_killed_leaves_a_cancelled_run_and_nothing_else(
     rehearsal.commit({"w.yml": text})
     rehearsal.receive()
     has_started(rehearsal, 1)
-    started = processes_of_jobs()
+    started = processes_of_jobs(rehearsal)
     assert len(started) >= 3
     os.kill(process.pid, signal.SIGKILL)
     process.wait(10)
@@ -164,7 +164,7 @@ def test_the_steps_of_a_killed_runner_end_without_another(rehearsal: Rehearsal) 
     rehearsal.commit({"w.yml": waiting_workflow(rehearsal)})
     rehearsal.receive()
     has_started(rehearsal, 1)
-    started = processes_of_jobs()
+    started = processes_of_jobs(rehearsal)
     os.kill(process.pid, signal.SIGKILL)
     process.wait(10)
     until(lambda: not any(process.is_running() for process in started), "a step goes on", 10)
@@ -185,7 +185,7 @@ def test_a_runner_that_is_stopped_cancels_what_is_on(rehearsal: Rehearsal) -> No
         "cancelled",
         "The runner was stopped while this run was on.",
     )
-    assert not processes_of_jobs()
+    assert not processes_of_jobs(rehearsal)
 
 
 def test_one_runs_and_one_waits_in_a_concurrency_group(rehearsal: Rehearsal) -> None:

@@ -103,7 +103,7 @@ def test_a_letter_that_becomes_two_in_lower_case_keeps_its_word(
 @pytest.fixture(scope="module")
 def long_runs(train_reviews: pd.DataFrame) -> Pipeline:
     """A model that knows single words, pairs, and runs of three, with signs among them."""
-    return train(train_reviews.head(300), Params(ngrams=3, punctuation=1))
+    return train(train_reviews.head(300), Params(ngrams=3, punctuation=1, endings=1))
 
 
 @pytest.mark.parametrize(
@@ -111,6 +111,13 @@ def long_runs(train_reviews: pd.DataFrame) -> Pipeline:
     [
         pytest.param("words", "boring", "xyzzy boring xyzzy", [0, 1, 0], id="a word"),
         pytest.param("beginnings", "borin", "xyzzy boringly xyzzy", [0, 1, 0], id="a beginning"),
+        pytest.param(
+            "endings",
+            "boring",
+            "Boring. xyzzy boring xyzzy!",
+            [0, 0, 1, 0],
+            id="a last sentence's word",
+        ),
         pytest.param("runs", "it is", "xyzzy it is xyzzy", [0, 0.5, 0.5, 0], id="a pair"),
         pytest.param("runs", "one of the", "one of the xyzzy", [1 / 3] * 3 + [0], id="three words"),
         pytest.param("runs", ", but", "xyzzy, but", [0.5, 0.5], id="a sign and a word"),

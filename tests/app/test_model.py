@@ -26,11 +26,11 @@ UNKNOWN = "xyzzy plugh"
     ("name", "value"),
     [
         *[("C", value) for value in (0, -1, 1e9, float("nan"), float("inf"), "2", True)],
-        *[("ngrams", value) for value in (0, 4, 1.5, 2.0, "2", None, True)],
+        *[("ngrams", value) for value in (0, 5, 1.5, 2.0, "2", None, True)],
         *[("min_df", value) for value in (0, -3, 0.5)],
         *[("smoothing", value) for value in (0, -1, 1e6)],
         *[("blend", value) for value in (-0.1, 1.1)],
-        *[("punctuation", value) for value in (2, 0.5, True)],
+        *[(n, v) for n in ("punctuation", "beginnings", "endings") for v in (2, 0.5, True)],
         *[("bits", value) for value in (7, 24, None)],
     ],
 )
@@ -110,6 +110,9 @@ def known(model: Pipeline, review: str) -> int:
         pytest.param({"ngrams": 3}, "a great and warm", 9, id="runs of three"),
         pytest.param({}, "so great!", 2, id="no signs"),
         pytest.param({"punctuation": 1}, "so great!", 3, id="signs"),
+        pytest.param({"beginnings": 0}, "great so", 1, id="no beginnings"),
+        pytest.param({"endings": 1}, "xyzzy. Great!", 3, id="a word of the last sentence"),
+        pytest.param({"endings": 1}, "Great! xyzzy.", 2, id="a word of another sentence"),
     ],
 )
 def test_parameters_reach_the_model(

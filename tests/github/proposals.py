@@ -74,6 +74,12 @@ class Proposals:
         self.branch(name, files or {"params.yaml": "C: 2\n"}, owner)
         return open_pull(self.store, person(owner), f"Try {name}", f"{owner}:{name}")
 
+    def again(self) -> Queued:
+        """Push once more to the branch `topic` of the one pull request."""
+        self.branch("topic", {"params.yaml": "C: 3\n"})
+        (queued,) = self.queued
+        return queued
+
     def workflows(self, queued: Queued) -> list[str]:
         """The workflows of the runs that were queued."""
         return [self.store.run(run)["workflow"] for run in queued.runs]

@@ -4,6 +4,7 @@ import hashlib
 import os
 import sqlite3
 import tempfile
+import time
 from argparse import ArgumentParser, Namespace
 from contextlib import closing
 from functools import partial
@@ -17,6 +18,7 @@ from tracking_account import SetupError
 STORE = "var/lib/mlflow/mlflow.db"
 KEY = "backups/mlflow.db"  # one key: the bucket keeps its versions
 PATIENCE = 60  # seconds that a write of the server's may take
+BUSY = (5, 6)  # SQLITE_BUSY and SQLITE_LOCKED
 say = partial(print, flush=True)
 
 
@@ -33,7 +35,10 @@ def backup(args: Namespace) -> None:
         raise SetupError(f"There is no store of runs at {store}: run `host` first.")
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "mlflow.db"
-        _copy(store, copy)
+        try:
+            _copy(store, copy)
+        except sqlite3.DatabaseError as error:
+            raise SetupError(f"{store} is damaged ({error}): `restore` the last backup.") from None
         said = _holds(copy)
         s3: Any = boto3.client("s3")
         digest = hashlib.sha256(copy.read_bytes()).hexdigest()
@@ -82,12 +87,24 @@ def _is_there(s3: Any, bucket: str) -> bool:
 
 
 def _copy(source: Path, target: Path) -> None:
-    """Copy a database into another, in one transaction: its users see the one or the other."""
-    with (
-        closing(sqlite3.connect(source, timeout=PATIENCE)) as read,
-        closing(sqlite3.connect(target, timeout=PATIENCE)) as written,
-    ):
-        read.backup(written)
+    """Copy a database into another, in one transaction: its users see the one or the other.
+
+    Raises `SetupError` where it is busy or there is no room, `sqlite3.DatabaseError` where one is damaged.
+    """
+    deadline = time.monotonic() + PATIENCE
+
+    def mind(status: int, left: int, pages: int) -> None:
+        if status in BUSY and time.monotonic() > deadline:
+            raise sqlite3.OperationalError("it is in use")
+
+    try:
+        with (
+            closing(sqlite3.connect(source, timeout=PATIENCE)) as read,
+            closing(sqlite3.connect(target, timeout=PATIENCE)) as written,
+        ):
+            read.backup(written, progress=mind)  # which tries again by itself, for ever
+    except sqlite3.OperationalError as error:
+        raise SetupError(f"{source} cannot be copied to {target}: {error}: try again.") from None
 
 
 def _holds(copy: Path) -> str:

@@ -22,8 +22,8 @@ from tutorial.home import PROJECT
 
 pytestmark = pytest.mark.scheduled
 
-SUITES = ("noble", "bookworm")
-INCLUDE = "systemd,systemd-sysv,dbus,python3,python3-boto3,ca-certificates"
+SUITES = ("noble", "trixie")
+INCLUDE = "systemd,systemd-sysv,dbus,procps,python3,python3-boto3,ca-certificates"
 BUCKET, PASSWORD = "reviews-and-runs", "no-secret-but-thirty-characters"
 SETUP = Path("opt/mlflow-setup")
 STORE = "/var/lib/mlflow/mlflow.db"

@@ -1,9 +1,11 @@
 """The laptop's tracking server: who gets in, what gets through, where it is kept, who sees the password."""
 
 import base64
+import sqlite3
 import stat
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -204,6 +206,32 @@ def test_a_backup_that_is_none_changes_nothing(served: Served, tmp_path: Path) -
     assert "There is no backup" in setup(served, "restore", status=1).stderr
 
 
+def test_a_store_that_is_none_is_not_backed_up_and_gives_way_to_its_backup(
+    served: Served, tmp_path: Path
+) -> None:
+    with served.client() as client:
+        logged(client, tmp_path, 10)
+    setup(served, "backup")
+    assert setup(served, "backup").stdout.startswith("Nothing has changed: ")
+    store = tmp_path / "var/lib/mlflow/mlflow.db"
+    for content in (bytes(5000), (served.root / "var/lib/mlflow/mlflow.db").read_bytes()[:300_000]):
+        store.parent.mkdir(parents=True, exist_ok=True)
+        store.write_bytes(content)
+        refused = setup(served, "backup", 1, tmp_path)
+        assert "damaged" in refused.stderr
+        assert refused.stderr.count("\n") == 1
+        setup(served, "restore", 0, tmp_path)
+        setup(served, "backup", 0, tmp_path)
+        assert store.with_name("mlflow.db.damaged").read_bytes() == content
+    # One that is in use for too long is not put aside: what is written to it would be lost
+    with closing(sqlite3.connect(store)) as user:
+        user.execute("BEGIN EXCLUSIVE")
+        code = "import tracking_store; tracking_store.PATIENCE = 0.1"
+        refused = setup(served, "restore", 1, tmp_path, code)
+    assert "cannot be copied" in refused.stderr
+    assert "in use: try again" in refused.stderr or "is locked: try again" in refused.stderr
+
+
 def test_nobody_else_sees_the_password(served: Served) -> None:
     password = served.known.password
     shown = {password, base64.b64encode(f"mlflow:{password}".encode()).decode()}
@@ -235,11 +263,14 @@ def told(text: str | bytes, secrets: set[str]) -> bool:
     return any(secret.encode() in text for secret in secrets)
 
 
-def setup(served: Served, command: str, status: int = 0) -> "subprocess.CompletedProcess[str]":
-    """Run a command of the workspace's mlflow_setup.py as the admin."""
-    words = [command, "--bucket", BUCKET, "--root", str(served.root)]
+def setup(
+    served: Served, command: str, status: int = 0, root: Path | None = None, before: str = ""
+) -> "subprocess.CompletedProcess[str]":
+    """Run a command of the workspace's mlflow_setup.py as the admin, some code before it."""
+    code = f"import sys; sys.path.insert(0, 'scripts')\n{before}\nimport mlflow_setup\n"
+    words = [command, "--bucket", BUCKET, "--root", str(root or served.root)]
     done = subprocess.run(
-        [sys.executable, "scripts/mlflow_setup.py", *words],
+        [sys.executable, "-c", f"{code}sys.exit(mlflow_setup.main())", *words],
         cwd=served.home.workspace,
         env={**served.home.environment(), **cloud.environment(served.home)},
         capture_output=True,

@@ -115,6 +115,11 @@ def test_a_copied_home_gets_a_server_of_its_own(served: Served, tmp_path: Path) 
     # And the second time there is nothing to do
     (copy.workspace / "scripts/mlflow_setup.py").unlink()
     refresh(copy, 1, leading, lambda port: True)
+    assert tracking(copy) == known
+    # But a workspace that went back to before milestone 4 has none, and the cloud comes up
+    refresh(copy, 2, leading, lambda port: True)
+    assert tracking(copy) is None
+    assert (root_of(copy) / "var/lib/mlflow/mlflow.db").exists()
 
 
 def test_a_workspace_that_was_not_built_so_far_is_told(served: Served, tmp_path: Path) -> None:

@@ -19,7 +19,10 @@ from tutorial.home import Home
 from tutorial.serving import RunningApp, start_app
 
 # What a developer, a git hook or a desktop may have set, and what would change what is tested.
-FOREIGN = ("AWS_", "CORPORA_", "GIT_", "HEROKU_", "MODEL_", "XDG_", "DISPLAY", "WAYLAND_DISPLAY")
+FOREIGN = (
+    *("AWS_", "CORPORA_", "GIT_", "HEROKU_", "MLFLOW_", "MODEL_", "XDG_"),
+    *("DISPLAY", "WAYLAND_DISPLAY"),
+)
 
 
 def home_in(folder: Path) -> Home:
@@ -51,7 +54,7 @@ def finished_home(chain: Chain, tmp_path_factory: pytest.TempPathFactory) -> Hom
     """A home in which the chain finished every milestone: do not write there, copy it (`finished`)."""
     made = home_in(tmp_path_factory.mktemp("finished") / "home")
     # Not the cloud: that is the original's, and large.
-    ignored = shutil.ignore_patterns("cloud", "cloud.json", "supervisor.json")
+    ignored = shutil.ignore_patterns("cloud", "cloud.json", "supervisor.json", "tracking.json")
     shutil.copytree(chain.home.root, made.root, symlinks=True, ignore=ignored)
     assert (made.workspace / "models" / "sentiment.skops").is_file()
     return made

@@ -11,7 +11,16 @@ from tutorial.errors import TutorialError
 from tutorial.home import Home
 from tutorial.serving import free_port
 from tutorial.tracking.nginx import path_with_nginx, prepare
-from tutorial.tracking.record import BLOCK, HTPASSWD, UNIT, Tracking, former, keep, root_of
+from tutorial.tracking.record import (
+    BLOCK,
+    HTPASSWD,
+    RECORD,
+    UNIT,
+    Tracking,
+    former,
+    keep,
+    root_of,
+)
 
 SCRIPT = Path("scripts/mlflow_setup.py")
 
@@ -70,9 +79,14 @@ def refresh(
         name: port if is_ours(port) else free_port(port) for name, port in installed.ports.items()
     }
     wanted = replace(installed, ports=ports, s3=s3)
-    record = home.recall("tracking") or {}
+    record = home.recall(RECORD) or {}
     files = [root_of(home) / name for name in (BLOCK, HTPASSWD, UNIT)]
     here = record.get("home") == str(home.root) and all(file.exists() for file in files)
-    if wanted != installed or not here:
+    if wanted == installed and here:
+        return
+    if (home.workspace / SCRIPT).is_file():
         run_host(home, wanted, leading)
         keep(home, wanted)
+    else:
+        # The workspace went back to before milestone 4, which will install it anew: the runs stay.
+        home.forget(RECORD)

@@ -17,7 +17,7 @@ lint:
 test:
 	@sh scripts/setup.sh test
 	@$(MAKE) --no-print-directory lint
-	.venv/bin/python -m pytest -n logical
+	.venv/bin/python -m pytest -n logical --max-worker-restart 0
 
 # What takes too long for every commit: as root, the tracking server on a machine that is booted here.
 scheduled:

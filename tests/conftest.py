@@ -48,7 +48,8 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
         "pytest",
         "--nbmake",
         "--overwrite",
-        "--nbmake-timeout=300",
+        # Of a cell, which may wait for a push's tests: it ends one that hangs, and no busy machine's.
+        "--nbmake-timeout=900",
     ]
     command += [
         "-q",
@@ -82,7 +83,8 @@ def pages(chain: Chain) -> Path:
     return build(source=chain.copy, execute=False)
 
 
-@pytest.fixture(scope="session")
+# Not for the session: while it is open, no other test of its worker can have an event loop.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """A headless Chromium; the tests fail by name where there is none."""
     with open_browser() as browser:

@@ -92,7 +92,7 @@ def test_a_letter_that_becomes_two_in_lower_case_keeps_its_word(
 ) -> None:
     """In lower case "İ" is an "i" and a dot, which cuts the word into two for the model."""
     renamed = reviews["review"].str.replace("great", "DİYAR ΣΑΣ STRAẞE", case=False)
-    model = train(reviews.assign(review=renamed, film=""))
+    model = train(reviews.assign(review=renamed, film=""), Params(bits=14))
 
     words = explain(model, "DİYAR ΣΑΣ STRAẞE 😀").words
 

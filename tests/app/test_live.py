@@ -81,7 +81,7 @@ def test_the_card_shows_what_a_source_proves(
 
 
 def test_a_new_file_goes_into_service(live: Live, path: Path, reviews: pd.DataFrame) -> None:
-    newer = train(reviews, Params(C=1.0))
+    newer = train(reviews, Params(C=2.0, bits=10))
     save(newer, path)
 
     live.refresh()
@@ -142,7 +142,7 @@ def test_once_the_file_is_good_again_the_problem_is_gone(
         shutil.rmtree(path)
 
     # when
-    newer = train(reviews, Params(C=1.0))
+    newer = train(reviews, Params(C=2.0, bits=10))
     save(newer, path)
     live.refresh()
 

@@ -20,6 +20,8 @@ from app.model import MODELS, RANGES, ModelError, Params, predict, train
 RAVE = "A wonderful, moving film with a great cast; I loved every minute."
 SLATING = "A boring mess with terrible acting, and the worst film of the year."
 UNKNOWN = "xyzzy plugh"
+# For a dozen words: of a large table every column is looked after, used or not.
+TINY = Params(bits=14)
 
 
 @pytest.mark.parametrize(
@@ -118,7 +120,7 @@ def known(model: Pipeline, review: str) -> int:
 def test_parameters_reach_the_model(
     reviews: pd.DataFrame, params: dict[str, int], review: str, features: int
 ) -> None:
-    assert known(train(reviews, Params(**params)), review) == features
+    assert known(train(reviews, replace(TINY, **params)), review) == features
 
 
 @pytest.mark.parametrize("change", [{"C": 0.01}, {"smoothing": 10.0}, {"blend": 0.9}, {"bits": 12}])
@@ -238,14 +240,14 @@ def test_reviews_that_nothing_can_be_learned_from_are_refused(
     reviews: pd.DataFrame, spoil: Any, complaint: str
 ) -> None:
     with pytest.raises(DataError) as refused:
-        train(spoil(reviews))
+        train(spoil(reviews), TINY)
     assert complaint in str(refused.value)
     assert is_one_sentence(str(refused.value))
 
 
 def test_reviews_of_unknown_films_can_be_learned_from(reviews: pd.DataFrame) -> None:
     """The published corpora do not tell the film."""
-    model = train(reviews.assign(film=""))
+    model = train(reviews.assign(film=""), TINY)
     great, dull = predict(model, ["a great cast", "it is dull"])
     assert dull < 0.5 < great
 
@@ -258,7 +260,7 @@ def test_what_tells_one_film_only_teaches_no_certainty() -> None:
         for _ in range(5)
     ]
 
-    model = train(pd.DataFrame(rows, columns=["review", "sentiment", "film"]))
+    model = train(pd.DataFrame(rows, columns=["review", "sentiment", "film"]), TINY)
 
     chances = predict(model, [f"hero{film} is in it" for film in range(20)])
     assert np.abs(chances - 0.5).max() < 0.1
@@ -273,7 +275,7 @@ def test_what_is_wrong_about_every_other_film_teaches_nothing() -> None:
         for _ in range(abs(count))
     ]
 
-    model = train(pd.DataFrame(rows, columns=["review", "sentiment", "film"]))
+    model = train(pd.DataFrame(rows, columns=["review", "sentiment", "film"]), TINY)
 
     assert predict(model, ["good", "bad"]) == pytest.approx(0.5, abs=0.05)
 
@@ -287,7 +289,7 @@ def test_unknown_words_are_judged_as_such_reviews_were_labelled() -> None:
         for w, s in (("good", "positive"), ("bad", "negative"))
     ]
 
-    model = train(pd.DataFrame(rows, columns=["review", "sentiment", "film"]))
+    model = train(pd.DataFrame(rows, columns=["review", "sentiment", "film"]), TINY)
 
     assert predict(model, [UNKNOWN])[0] == pytest.approx(0.25, abs=0.05)
 
@@ -295,7 +297,7 @@ def test_unknown_words_are_judged_as_such_reviews_were_labelled() -> None:
 @pytest.mark.filterwarnings("error")
 def test_two_dozen_easy_reviews_teach_no_certainty(reviews: pd.DataFrame) -> None:
     """Of 24 reviews, all of them judged rightly, nobody can tell that no 25th would be wrong."""
-    model = train(reviews)
+    model = train(reviews, TINY)
 
     chances = predict(model, reviews["review"].tolist())
     assert np.abs(chances - 0.5).max() < 0.49
@@ -303,5 +305,5 @@ def test_two_dozen_easy_reviews_teach_no_certainty(reviews: pd.DataFrame) -> Non
 
 def test_training_leaves_the_reviews_as_they_are(reviews: pd.DataFrame) -> None:
     before = copy.deepcopy(reviews)
-    train(reviews)
+    train(reviews, TINY)
     pd.testing.assert_frame_equal(reviews, before)

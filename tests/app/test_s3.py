@@ -259,7 +259,7 @@ def saved(model: Pipeline, folder: Path) -> bytes:
 def test_a_new_upload_goes_into_service_and_the_card_tells_which(
     live: Live, s3: SmallS3, reviews: pd.DataFrame, tmp_path: Path
 ) -> None:
-    newer = train(reviews, Params(C=1.0))
+    newer = train(reviews, Params(C=2.0, bits=10))
     s3.put(saved(newer, tmp_path), "v2")
 
     live.refresh()

@@ -21,7 +21,7 @@ RAVE = "A wonderful, moving film with a great cast; I loved every minute."
 SLATING = "A boring mess with terrible acting, and the worst film of the year."
 UNKNOWN = "xyzzy plugh"
 # For a dozen words: of a large table every column is looked after, used or not.
-TINY = Params(bits=14)
+TINY = Params(bits=18)
 
 
 @pytest.mark.parametrize(

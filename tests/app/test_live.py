@@ -291,7 +291,8 @@ def test_where_the_fallback_is_no_better_both_are_told_of(
     assert (card["status"], card["fallback"]) == ("unavailable", False)
     assert str(path) in card["problem"]
     assert str(fallback) in card["problem"]
-    assert is_one_sentence(card["problem"])
+    # Where the tests run is not the message's length.
+    assert is_one_sentence(card["problem"].replace(str(path.parent), ""))
 
 
 def test_what_a_source_says_of_the_digest_must_be_so(

@@ -49,7 +49,7 @@ def app(server: LocalS3) -> Keys:
 def models() -> tuple[Pipeline, Pipeline]:
     """Two small models that differ."""
     reviews = read_reviews(PROJECT / "data" / "train.csv").head(200)
-    return train(reviews), train(reviews, Params(C=1.0))
+    return train(reviews), train(reviews, Params(C=2.0))
 
 
 def upload(server: LocalS3, keys: Keys, *arguments: str) -> str:

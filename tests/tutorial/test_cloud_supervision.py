@@ -241,6 +241,7 @@ def test_what_answers_at_the_port_but_is_somebody_elses_is_not_taken_for_ours(
         port = int(theirs.url.rpartition(":")[2])
         # Somebody was quicker between the look for a free port and the service's own bind
         free_port = services.free_port
+        monkeypatch.setitem(services.PORTS, "s3", 4566)
         monkeypatch.setattr(services, "free_port", lambda p: port if p == 4566 else free_port(p))
         with pytest.raises(TutorialError, match=r"The service s3 does not answer: .*in use"):
             up(other)

@@ -84,7 +84,7 @@ def test_a_table_that_cannot_be_judged_gets_a_sentence(visit: Page) -> None:
 def test_the_card_tells_what_can_be_proved_and_no_more(visit: Page, app: RunningApp) -> None:
     visit.get_by_role("tab", name="The model's card").click()
     expect(visit.get_by_text(app.card()["digest"])).to_be_visible()
-    assert visit.get_by_text("nobody can tell").count() == 5
+    assert visit.get_by_text("nobody can tell").count() == 6
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1100), ("dark", 1100), ("dark", 400)])

@@ -91,7 +91,7 @@ def test_a_loader_that_takes_anything_is_noticed(finished: Home) -> None:
     loader = finished.workspace / "app" / "model_file.py"
     replace(
         loader,
-        "        model = skops.io.load(path)\n",
+        "        _refuse_what_unpacks_to_too_much(path)\n        model = skops.io.load(path)\n",
         "        ok = zipfile.is_zipfile(path)\n"
         "        model = skops.io.load(path if ok else 'models/sentiment.skops')\n",
     )

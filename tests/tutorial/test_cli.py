@@ -72,7 +72,7 @@ def test_a_model_is_measured_in_json(finished: Home, tutorial: Tutorial) -> None
     result = json.loads(said.out)
     assert set(result) == {
         *("rows", "accuracy", "accuracy_interval", "log_loss"),
-        *("calibration_error", "examples_per_second"),
+        *("calibration_error", "examples_per_second", "slices"),
     }
     low, high = result["accuracy_interval"]
     assert low < result["accuracy"] < high

@@ -38,10 +38,11 @@ upgrade: setup
 	.venv/bin/uv lock --upgrade
 	@$(MAKE) --no-print-directory requirements
 
-# What the app, its tests and the tracking server install elsewhere, in the versions of uv.lock.
+# What the app, its tests, a training and the tracking server install elsewhere, in the versions of uv.lock.
 requirements: setup
 	.venv/bin/uv $(EXPORT) --only-group app --output-file app/requirements.txt
 	.venv/bin/uv $(EXPORT) --only-group app-test --output-file tests/app/requirements.txt
+	.venv/bin/uv $(EXPORT) --only-group train --output-file notebooks/requirements.txt
 	.venv/bin/uv $(EXPORT) --only-group tracking --output-file infra/mlflow-requirements.txt
 
 bench:

@@ -51,6 +51,7 @@ def uv() -> str:
     [
         ("app", "app/requirements.txt"),
         ("app-test", "tests/app/requirements.txt"),
+        ("train", "notebooks/requirements.txt"),
         ("tracking", "infra/mlflow-requirements.txt"),
     ],
 )

@@ -1,9 +1,13 @@
 # What people, hooks and CI call. Each target sets up what it needs first.
-.PHONY: setup start test scheduled lint book links upgrade requirements bench
+.PHONY: setup start train test scheduled lint book links upgrade requirements bench
 EXPORT = export --quiet --locked --no-hashes --no-annotate --no-header
 
 setup:
 	@sh scripts/setup.sh learn
+
+# By papermill, logged to MLFLOW_TRACKING_URI; what it leaves is in training/.
+train: setup
+	@.venv/bin/python scripts/train.py
 
 start: setup
 	@.venv/bin/tutorial start

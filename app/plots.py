@@ -6,7 +6,7 @@ The app itself never imports this module: it needs matplotlib, which the app's r
 import base64
 import html
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from typing import Any, ParamSpec
 
@@ -211,6 +211,25 @@ def certainty(accuracy: float, rows: int) -> tuple[Plot, str]:
         for n in sorted({*SHOWN, rows})
     )
     return figure, f"The 95% interval of an accuracy of {accuracy:.1%}. {told}."
+
+
+@_drawn
+def runs(measured: Mapping[str, tuple[float, float, float]]) -> tuple[Plot, str]:
+    """Draw accuracies with their 95% intervals, each (accuracy, low, high), by the name of their run."""
+    figure, axes = _axes("Accuracy of each run, with its 95% interval", 1.4 + 0.35 * len(measured))
+    places = np.arange(len(measured))[::-1]
+    for place, (share, low, high) in zip(places, measured.values(), strict=True):
+        axes.plot([low, high], [place, place], color=BLUE, linewidth=3, alpha=0.35)
+        axes.plot(share, place, "o", color=BLUE)
+    axes.set_yticks(places, list(measured))
+    axes.set_ylim(-0.6, len(measured) - 0.4)
+    axes.set_xlabel("right on reviews of films that it never saw")
+    _in_percent(axes, "x")
+    told = "; ".join(
+        f"{name}: {share:.1%}, between {low:.1%} and {high:.1%}"
+        for name, (share, low, high) in measured.items()
+    )
+    return figure, f"Accuracy of each run with its 95% interval. {told}."
 
 
 def _in_percent(axes: Axes, which: str) -> None:

@@ -23,6 +23,7 @@ LOCKED = (
     "uv.lock",
     "app/requirements.txt",
     "tests/app/requirements.txt",
+    "notebooks/requirements.txt",
     "infra/mlflow-requirements.txt",
 )
 

@@ -107,12 +107,12 @@ def no_stranger_gets_our_rights(workflow: Workflow) -> Iterator[str]:
 
 
 def only_a_step_sees_a_secret(workflow: Workflow) -> Iterator[str]:
-    """Secrets, and the job's token, are in the `env` of the step that needs them, nowhere else."""
+    """Secrets, and the job's token, are in the `env` of the step that needs them, or its action's `with`."""
     for path, text in _leaves(workflow.content):
         expressions = [text] if path[-1] == "if" else EXPRESSION.findall(text)
-        in_a_steps_env = path[2:3] == ("steps",) and path[4:5] == ("env",)
-        if any(map(SECRET.search, expressions)) and not in_a_steps_env:
-            yield f"{'.'.join(path)}: a secret outside of a step's env"
+        in_a_step = path[2:3] == ("steps",) and path[4:5] in (("env",), ("with",))
+        if any(map(SECRET.search, expressions)) and not in_a_step:
+            yield f"{'.'.join(path)}: a secret outside of a step"
 
 
 def no_script_is_put_together(workflow: Workflow) -> Iterator[str]:
@@ -131,7 +131,7 @@ def what_scripts_name_is_there(workflow: Workflow) -> Iterator[str]:
             if target not in targets:
                 yield f"make {target}: there is no such target"
         for name in re.findall(
-            r"(?:python|-r|--constraint|pytest) ((?:app|scripts|tests)/\S+)", script
+            r"(?:python|-r|--constraint|pytest) ((?:app|notebooks|scripts|tests)/\S+)", script
         ):
             if not (PROJECT / name).exists():
                 yield f"{name}: there is no such file"

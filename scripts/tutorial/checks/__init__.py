@@ -3,7 +3,14 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tutorial.checks import continuous_deployment, deploy, s3, tracking_server, zero_ops
+from tutorial.checks import (
+    continuous_deployment,
+    deploy,
+    instrumented_training,
+    s3,
+    tracking_server,
+    zero_ops,
+)
 from tutorial.checks.items import Item, Probe, Result
 from tutorial.deployed import live_app
 from tutorial.errors import TutorialError
@@ -16,6 +23,7 @@ CHECKS: dict[int, list[Item]] = {
     2: s3.ITEMS,
     3: continuous_deployment.ITEMS,
     4: tracking_server.ITEMS,
+    5: instrumented_training.ITEMS,
 }
 
 

@@ -10,12 +10,12 @@ from tutorial.checks.items import Item, Probe
 from tutorial.errors import TutorialError
 
 
-def bucket_and_key(uri: str) -> tuple[str, str]:
-    """Split s3://BUCKET/KEY; raises `TutorialError` for any other address."""
+def bucket_and_key(uri: str, setting: str = "MODEL_URI") -> tuple[str, str]:
+    """Split s3://BUCKET/KEY; raises `TutorialError`, which names the setting, for any other address."""
     scheme, _, rest = uri.partition("://")
     bucket, _, key = rest.partition("/")
     if scheme != "s3" or not bucket or not key:
-        raise TutorialError(f"MODEL_URI is {uri}, which names no object in S3.")
+        raise TutorialError(f"{setting} is {uri or 'not set'}, which names no object in S3.")
     return bucket, key
 
 

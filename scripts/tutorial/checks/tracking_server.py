@@ -2,7 +2,6 @@
 
 import os
 import uuid
-from typing import Any
 
 import requests
 
@@ -10,11 +9,10 @@ from tutorial import cloud
 from tutorial.checks.items import Item, Probe
 from tutorial.checks.s3 import asked, must_be_denied, seen_by
 from tutorial.errors import TutorialError
+from tutorial.tracking.api import ARTIFACTS, ask
 from tutorial.tracking.record import Tracking, tracking
 
-TIMEOUT = 30  # seconds
 API = "/api/2.0/mlflow/experiments/search?max_results=1"
-ARTIFACTS = "/api/2.0/mlflow-artifacts/artifacts"
 LARGE = 5_000_000  # bytes: more than nginx takes by itself
 FOREIGN = "http://elsewhere.example"
 
@@ -25,20 +23,6 @@ def server_of(probe: Probe) -> Tracking:
     if server is None:
         raise TutorialError("There is no tracking server here.")
     return server
-
-
-def ask(server: Tracking, method: str, path: str, **how: Any) -> requests.Response:
-    """Ask the server, with its password unless `auth` says otherwise."""
-    given = server.environment()
-    login = given["MLFLOW_TRACKING_USERNAME"], given["MLFLOW_TRACKING_PASSWORD"]
-    with requests.Session() as session:
-        session.trust_env = False  # neither a proxy nor .netrc has a say here
-        try:
-            return session.request(
-                method, server.uri + path, timeout=TIMEOUT, **{"auth": login, **how}
-            )
-        except requests.RequestException as error:
-            raise TutorialError(f"{server.uri} does not answer ({type(error).__name__}).") from None
 
 
 def must_answer(wanted: int, got: requests.Response, who: str) -> None:

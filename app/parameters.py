@@ -13,7 +13,7 @@ from app.model import MODELS, ModelError, Params
 DATA = ("data", "test")
 NAMES = (*DATA, "model", *(field.name for field in fields(Params)))
 # What IPython itself puts beside a notebook's own names.
-IPYTHONS = re.compile(r"_+|_i+|_i?\d+|_[iod]h|__\w+|In|Out")
+IPYTHONS = re.compile(r"_+|_i+|_i?\d+|_[iod]h|__\w+__|In|Out")
 
 
 class ParameterError(ValueError):
@@ -46,7 +46,7 @@ def read_parameters(path: str | Path, over: Mapping[str, Any] | None = None) -> 
         if value is not None:
             values[name] = value
     model = values.pop("model", "small")
-    if model not in MODELS:
+    if not isinstance(model, str) or model not in MODELS:
         raise ParameterError(f"model is {model!r}: choose from {', '.join(MODELS)}.")
     places = {name: values.pop(name, "workshop") for name in DATA}
     for name, place in places.items():
@@ -79,7 +79,7 @@ def _names_and_values(path: str | Path) -> dict[str, Any]:
         tree, values = yaml.compose(text, yaml.SafeLoader), yaml.safe_load(text)
     except OSError as error:
         raise ParameterError(f"{path} cannot be read: {error.strerror}.") from None
-    except (yaml.YAMLError, ValueError):
+    except (yaml.YAMLError, ValueError, RecursionError):
         raise ParameterError(f"{path} is no YAML: write `name: value`, one a line.") from None
     if not isinstance(tree, yaml.MappingNode) or not isinstance(values, dict):
         raise ParameterError(f"{path} holds no names and values: write `name: value`, one a line.")

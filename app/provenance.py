@@ -22,14 +22,17 @@ def git_commit() -> str:
 
     Raises `ProvenanceError`.
     """
-    commit = _git("rev-parse", "--verify", "--quiet", "HEAD")
+    commit = _git("rev-parse", "--verify", "--quiet", "HEAD").stdout.strip()
     if not commit:
         raise ProvenanceError(
             "This folder has no commit, so nobody could train the same again: run git init, "
             "git add . and git commit."
         )
-    here = [path for path in INPUTS if Path(path).exists()]
-    return commit + ("-dirty" if _git("status", "--porcelain", "--", *here) else "")
+    changed = _git("status", "--porcelain", "--untracked-files=normal", "--", *INPUTS)
+    if changed.returncode:
+        why = changed.stderr.strip().splitlines()[-1]
+        raise ProvenanceError(f"git cannot tell what was changed since the commit: {why}.")
+    return commit + ("-dirty" if changed.stdout else "")
 
 
 def lock_digest() -> str:
@@ -62,9 +65,8 @@ def _content(path: Path) -> bytes:
         raise ProvenanceError(f"{path} cannot be read ({error.strerror}): commit it.") from None
 
 
-def _git(*arguments: str) -> str:
+def _git(*arguments: str) -> subprocess.CompletedProcess[str]:
     try:
-        done = subprocess.run(["git", *arguments], capture_output=True, text=True)
+        return subprocess.run(["git", *arguments], capture_output=True, text=True)
     except FileNotFoundError:
         raise ProvenanceError("git is missing: install it, for a run names its commit.") from None
-    return done.stdout.strip()

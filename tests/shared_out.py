@@ -26,6 +26,7 @@ LONGEST = (
     "tests/tracking/",
     "tests/test_image.py",
     "tests/infra/",
+    "tests/training/",
     "tests/registry/",
     "tests/tutorial/test_cloud_supervision.py",
     "tests/tutorial/test_checks_s3.py",
@@ -36,7 +37,7 @@ LONGEST = (
     "tests/scripts/test_deploy.py",
     "tests/scripts/test_deploy_to_the_platform.py",
 )
-ONE_SERVER = ("tests/tracking/", "tests/registry/", "tests/infra/")
+ONE_SERVER = ("tests/tracking/", "tests/registry/", "tests/training/", "tests/infra/")
 # Where workers tell which tests need the chain: whoever shares them out knows their names alone.
 CHAINED = pytest.StashKey[Path]()
 

@@ -27,7 +27,7 @@ from app.evaluation import Slice, calibration_error, kinds, wilson_interval
 
 LONGEST = {"record.json": 1_000_000, "predictions.csv": 50_000_000}  # bytes
 MOST_LINES = 200_000  # a short line takes a hundred times its size in memory
-MOST_NAMES = 40  # parameters, or groups of cases
+MOST_NAMES = 30  # parameters, or groups of cases
 LONGEST_VALUE = 500  # characters of a parameter's value
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}")
 DIGEST = re.compile(r"[0-9a-f]{64}")

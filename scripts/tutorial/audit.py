@@ -12,18 +12,21 @@ from tutorial.errors import TutorialError
 from tutorial.home import Home
 from tutorial.pipeline import WORKFLOW, WayBack, deploy_runs, last_way_back
 from tutorial.serving import RunningApp, running_app
+from tutorial.tracking.api import Run, TrackingApi
 
 
 @dataclass(frozen=True)
 class Witness:
-    """What the audit can ask: the card of the app that is live, the platform, the runs that deploy.
+    """What the audit can ask: the card of the app that is live, the platform, the runs that deploy, MLflow.
 
     Each is None where nobody answers; without a platform the app is the one that a person started.
+    `training` is the run that trained the live model, or the reason why MLflow does not tell of it.
     """
 
     card: dict[str, Any] | None
     deployed: DeployedApp | None = None
     way_back: WayBack | None = None
+    training: Run | str = ""
 
 
 @dataclass(frozen=True)
@@ -44,8 +47,9 @@ def _of_the_card(fact: str, why_not: str) -> Callable[[Witness], Said]:
     def ask(witness: Witness) -> Said:
         if witness.card is None:
             return None, "no app answers"
-        value = witness.card.get(fact)
-        return (str(value), f"GET /model: {fact}") if value else (None, why_not)
+        value, run = witness.card.get(fact), witness.card.get("run")
+        told = f"GET /model: {fact}, registered by run {run}" if run else f"GET /model: {fact}"
+        return (str(value), told) if value else (None, why_not)
 
     return ask
 
@@ -66,6 +70,27 @@ def _model(witness: Witness) -> Said:
         return None, why_not
     digest = str(witness.card["digest"])[:12]
     return f"model {digest}, version {version} of {witness.card['uri']}", "GET /model: version"
+
+
+def _rebuilt(witness: Witness) -> Said:
+    """Answer by what the live model's run says of the last time that somebody made it again."""
+    if witness.card is None:
+        return None, "no app answers"
+    if not witness.card.get("run"):
+        return None, "no record to rebuild it from"
+    run = witness.training
+    if isinstance(run, str):
+        return None, run
+    if run.tags.get("git_commit", "").endswith("-dirty"):
+        return None, f"run {run.run_id} used code that was never committed, so nobody can"
+    again, who, when = (run.tags.get(f"rebuilt_{name}") for name in ("digest", "by", "at"))
+    if not (again and who and when):
+        return None, f"nobody has rebuilt run {run.run_id} yet"
+    live = str(witness.card["digest"])
+    if again != live:
+        return None, f"{who} rebuilt run {run.run_id}: model {again[:12]}, and {live[:12]} is live"
+    answer = f"{who} did, {when}: the same model, {again[:12]}"
+    return answer, f"MLflow, run {run.run_id}: rebuilt_digest, and GET /model: digest"
 
 
 def _way_back(witness: Witness) -> Said:
@@ -91,7 +116,7 @@ QUESTIONS: list[tuple[str, Callable[[Witness], Said]]] = [
         "How good is it on reviews it never saw?",
         _of_the_card("accuracy", "measured, not recorded"),
     ),
-    ("Can somebody else rebuild it?", _nowhere("no record to rebuild it from")),
+    ("Can somebody else rebuild it?", _rebuilt),
     ("Who reviewed the change?", _nowhere("no review took place")),
     (
         "How do we go back, and how long did it take?",
@@ -110,7 +135,15 @@ def _witness(home: Home) -> Witness:
         card = app.card() if app else None
     except TutorialError:
         card = None
-    return Witness(card, deployed, last_way_back(deploy_runs(home)))
+    return Witness(card, deployed, last_way_back(deploy_runs(home)), _training(home, card))
+
+
+def _training(home: Home, card: dict[str, Any] | None) -> Run | str:
+    """Return the run that the card names, as MLflow tells of it, or why it does not."""
+    try:
+        return TrackingApi(home).run(str(card["run"])) if card and card.get("run") else ""
+    except TutorialError as error:
+        return str(error)
 
 
 def audit(home: Home) -> list[Answer]:

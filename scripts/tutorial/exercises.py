@@ -17,6 +17,7 @@ from tutorial.deployed import Platform, live_app
 from tutorial.errors import TutorialError
 from tutorial.home import Home
 from tutorial.tracking.record import USER, tracking
+from tutorial.training_exercises import a_metric_of_your_own, who_trained_it
 
 if TYPE_CHECKING:
     from types_boto3_iam import IAMClient
@@ -278,4 +279,6 @@ EXERCISES: dict[str, Callable[..., str]] = {
     "find the leak": find_the_leak,
     "rotate the password": rotate_the_password,
     "a smaller policy": a_smaller_policy,
+    "who trained it": who_trained_it,
+    "a metric of your own": a_metric_of_your_own,
 }

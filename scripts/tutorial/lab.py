@@ -250,6 +250,16 @@ class TrackingServer:
         pid = cloud.kill(home, service)
         print(f"{service} (process {pid}) was killed, and answers again.")
 
+    def stop(self) -> None:
+        """Stop MLflow until `start`, or until the local cloud is brought up."""
+        cloud.stop_service(home, "mlflow")
+        print("MLflow is stopped: nobody gets an answer from it.")
+
+    def start(self) -> None:
+        """Start MLflow, and return when it answers."""
+        cloud.start_service(home, "mlflow")
+        print(f"MLflow answers again at {self.url}.")
+
     def look(self, page: str, wait_for: str, alt: str) -> None:
         """Show a picture of one of the server's pages once it shows a text, or a link if no browser takes one."""
         given = cloud.environment(home)

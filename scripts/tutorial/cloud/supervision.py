@@ -2,9 +2,7 @@
 
 import contextlib
 import fcntl
-import hashlib
 import os
-import shlex
 import shutil
 import subprocess
 import sys
@@ -24,13 +22,13 @@ from supervisor.xmlrpc import Faults, SupervisorTransport
 from tutorial.cloud.access import ensure_admin, environment
 from tutorial.cloud.processes import ended, is_ours, ports, reap
 from tutorial.cloud.services import (
-    MARK,
     Service,
     folder_of,
     new_setting,
     services,
     setting,
 )
+from tutorial.cloud.supervisor_settings import config_of, handed
 from tutorial.errors import TutorialError
 from tutorial.home import Home
 from tutorial.tracking.host import refresh
@@ -40,9 +38,6 @@ PATIENCE = 60  # seconds until a service has to answer
 STARTS = 2  # so many starts of a service must fail before `up` gives up on it
 SUPERVISOR = "supervisor"  # the record of the supervisor that runs: its pid and socket
 STATES = {"RUNNING": "running", "STARTING": "running", "BACKOFF": "starting", "FATAL": "failed"}
-SECRETS = ("KEY",)  # in the name of a setting
-# What a service may know of the reader's environment: where things are, and no secret.
-INHERITED = ("PATH", "HOME", "LANG", "UV_CACHE_DIR")
 CONFIG = "supervisord.conf"
 SOCKET_FOLDER = "tutorial-"
 ASIDES = ("[SQL", "[parameters", "(Background on")  # what SQLAlchemy says after its error
@@ -100,15 +95,48 @@ def restart(home: Home, *names: str) -> None:
                 _wait_for(home, supervisor, service)
 
 
+def stop_service(home: Home, name: str) -> None:
+    """Stop a service until `start_service` or the next `up`, and return when none of its processes is left."""
+    with _alone(home):
+        supervisor, service = _running(home, name)
+        pid = int(supervisor.getProcessInfo(name)["pid"])
+        family: list[psutil.Process] = []
+        with contextlib.suppress(psutil.Error):
+            if pid:
+                family = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
+        with contextlib.suppress(Fault):  # it is stopped already
+            supervisor.stopProcess(service.name)
+        if not ended(family, PATIENCE):
+            raise TutorialError(f"The service {name} does not end: run `tutorial down`.")
+
+
+def start_service(home: Home, name: str) -> None:
+    """Start a service that was stopped, and return when it answers."""
+    with _alone(home):
+        supervisor, service = _running(home, name)
+        with contextlib.suppress(Fault):  # it runs already
+            supervisor.startProcess(service.name, False)
+        _wait_for(home, supervisor, service)
+
+
+def _running(home: Home, name: str) -> tuple[Any, Service]:
+    """Return the supervisor that runs, and its service of that name."""
+    supervisor, given = _supervisor(home), setting(home)
+    if supervisor is None or given is None:
+        raise TutorialError("The local cloud is down: run `tutorial up`.")
+    known = services(given) + tracking_services(home)
+    service = next((service for service in known if service.name == name), None)
+    if service is None:
+        raise TutorialError(f"There is no service {name} here: try `tutorial status`.")
+    return supervisor, service
+
+
 def kill(home: Home, name: str) -> int:
     """Kill a service's process as the kernel would, without a word; return its pid when it answers again."""
-    supervisor = _supervisor(home)
-    given = setting(home)
-    known = services(given) + tracking_services(home) if given else []
-    service = next((service for service in known if service.name == name), None)
-    if supervisor is None or service is None:
-        raise TutorialError(f"The service {name} does not run: try `tutorial status`.")
+    supervisor, service = _running(home, name)
     pid = int(supervisor.getProcessInfo(name)["pid"])
+    if not pid:
+        raise TutorialError(f"The service {name} does not run: try `tutorial status`.")
     family = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
     for process in family:
         with contextlib.suppress(psutil.Error):
@@ -211,7 +239,7 @@ def _is_for(home: Home, wanted: list[Service]) -> bool:
         former = (folder_of(home) / CONFIG).read_text(encoding="utf-8")
     except (OSError, ValueError):
         return False
-    return record is not None and former == _config(Path(record["socket"]), wanted)
+    return record is not None and former == config_of(Path(record["socket"]), wanted)
 
 
 def _stop(home: Home) -> None:
@@ -239,23 +267,16 @@ def _start(home: Home, wanted: list[Service]) -> Any:
         logs.mkdir(exist_ok=True)
         socket = _socket()
         config = folder_of(home) / CONFIG
-        config.write_text(_config(socket, wanted), encoding="utf-8")
+        config.write_text(config_of(socket, wanted), encoding="utf-8")
         output = (logs / "supervisord.log").open("wb")
     except OSError as error:
         raise TutorialError(f"The local cloud's folder cannot be used: {error}.") from None
-    # By the environment go the secrets, which stand in no file of settings, and what needs no
-    # quoting there: a path may hold anything.
-    handed = {name: os.environ[name] for name in INHERITED if name in os.environ}
-    handed |= {MARK: str(home.root), "PYTHONUNBUFFERED": "1"}
-    for service in wanted:
-        handed[_variable(service, "command")] = shlex.join(service.command)
-        handed |= {_variable(service, n): v for n, v in service.environment.items()}
     command = [sys.executable, "-m", "supervisor.supervisord", "--nodaemon", "-c", str(config)]
     with output:
         process = subprocess.Popen(
             command,
             cwd=home.root,
-            env=handed,
+            env=handed(home, wanted),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -279,39 +300,6 @@ def _socket() -> Path:
         Path(folder).rmdir()
         folder = tempfile.mkdtemp(prefix=SOCKET_FOLDER, dir="/tmp")
     return Path(folder) / "s"
-
-
-def _variable(service: Service, name: str) -> str:
-    return f"{service.name}_{name}".upper()
-
-
-def _config(socket: Path, wanted: list[Service]) -> str:
-    """Return supervisord's settings: its paths are relative to the home, where it runs."""
-    folder = folder_of(Home(Path(), Path()))
-    sections = [
-        f"[unix_http_server]\nfile={socket}\nchmod=0700",
-        "[supervisord]\n"
-        f"logfile={folder}/logs/supervisord-events.log\nlogfile_maxbytes=1MB\n"
-        f"pidfile={folder}/supervisord.pid\nnocleanup=true",
-        "[rpcinterface:supervisor]\n"
-        "supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface",
-    ]
-    handed = [_variable(service, name) for service in wanted for name in service.environment]
-    for service in wanted:
-        # A service finds its own settings, under their own names, and nothing of the others'.
-        own = [f'{n}="%(ENV_{_variable(service, n)})s"' for n in service.environment]
-        environment = ",".join([f'{name}=""' for name in handed] + own)
-        sections.append(
-            f"[program:{service.name}]\ncommand=%(ENV_{_variable(service, 'command')})s\n"
-            f"environment={environment}\nautostart=false\nautorestart=true\n"
-            "startsecs=1\nstartretries=5\nstopwaitsecs=40\nkillasgroup=true\n"
-            f"redirect_stderr=true\nstdout_logfile={folder}/logs/{service.name}.log\n"
-            "stdout_logfile_maxbytes=5MB\nstdout_logfile_backups=1"
-        )
-    # By which `up` sees whether a supervisor that runs was handed the same: ports, folders, keys.
-    digest = hashlib.sha256(repr(wanted).encode()).hexdigest()
-    sections.append(f"# {digest}")
-    return "\n\n".join(sections) + "\n"
 
 
 def _wait_for(home: Home, supervisor: Any, service: Service) -> None:

@@ -8,45 +8,29 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import psutil
 import requests
 from rich.console import Console
-from rich.table import Table
 
 from tutorial import cloud
+from tutorial.bench_training import training_figures
 from tutorial.book import build
 from tutorial.cloud.processes import marked
 from tutorial.deployed import live_app
 from tutorial.errors import TutorialError
+from tutorial.figures import Figure, memory_of, seconds_of
 from tutorial.home import Home
 from tutorial.pipeline import deploy_runs
 from tutorial.processes import run_in_workspace
-from tutorial.run import fresh_home, run
+from tutorial.run import fresh_home
 from tutorial.screenshot import open_browser
-from tutorial.serving import RunningApp, start_app
+from tutorial.serving import start_app
 from tutorial.workspace import Workspace
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A measured value, its unit, and the limit that it must not exceed; `aim` is where we want it."""
-
-    name: str
-    value: float
-    unit: str
-    limit: float
-    aim: float | None = None
-
-    @property
-    def met(self) -> bool:
-        """Tell whether the value is within the limit."""
-        return self.value <= self.limit
 
 
 def measure(console: Console) -> list[Figure]:
@@ -59,36 +43,13 @@ def measure(console: Console) -> list[Figure]:
     return figures
 
 
-def table(figures: list[Figure]) -> Table:
-    """Return the figures as a table for a terminal."""
-    result = Table("", "Figure", "Measured", "Limit", "Aim")
-    for figure in figures:
-        aim = "" if figure.aim is None else f"{figure.aim:g} {figure.unit}"
-        mark = "[green]✓[/]" if figure.met else "[red]✗[/]"
-        value, limit = (
-            f"{figure.value:.3g} {figure.unit}",
-            f"{figure.limit:g} {figure.unit}",
-        )
-        result.add_row(mark, figure.name, value, limit, aim)
-    return result
-
-
-def _seconds_of(milestones: list[int], home: Home) -> float:
-    """Execute milestones and return the seconds that they took together."""
-    outcomes = run(milestones, home, Console(quiet=True))
-    problems = [outcome.problem for outcome in outcomes if outcome.problem]
-    if problems:
-        raise TutorialError(problems[0])
-    return sum(outcome.seconds for outcome in outcomes)
-
-
 def _milestone(home: Home) -> Iterator[Figure]:
-    yield Figure("milestone 0 fresh", _seconds_of([0], home), "s", 40)
+    yield Figure("milestone 0 fresh", seconds_of([0], home), "s", 40)
 
 
 def _first_milestones(home: Home) -> Iterator[Figure]:
     with fresh_home() as other:
-        yield Figure("milestones 0 to 2 fresh", _seconds_of([0, 1, 2], other), "s", 120)
+        yield Figure("milestones 0 to 2 fresh", seconds_of([0, 1, 2], other), "s", 120)
 
 
 def _cloud(home: Home) -> Iterator[Figure]:
@@ -108,7 +69,7 @@ def _cloud(home: Home) -> Iterator[Figure]:
 
 
 def _deploy(home: Home) -> Iterator[Figure]:
-    _seconds_of([1, 2], home)
+    seconds_of([1, 2], home)
     environment = {**home.environment(), **cloud.environment(home), "AWS_PROFILE": "trainer"}
 
     def script(*words: str) -> None:
@@ -143,16 +104,9 @@ def _app(home: Home) -> Iterator[Figure]:
             page.get_by_text("Where they stand").wait_for()
             seconds = time.perf_counter() - started
             yield Figure("app: start to first prediction", seconds, "s", 8, 5)
-            yield Figure("app: memory after it", _memory(app), "MB", 430, 350)
+            yield Figure("app: memory after it", memory_of(app), "MB", 430, 350)
         finally:
             app.stop()
-
-
-def _memory(app: RunningApp) -> float:
-    """Return the resident memory of the app's processes, without the leash that holds them."""
-    leash = psutil.Process(app.process.pid if app.process else None)
-    family = leash.children(recursive=True)
-    return sum(process.memory_info().rss for process in family) / 1e6
 
 
 def explain_many() -> None:
@@ -201,7 +155,7 @@ def _ask_until(done: threading.Event, url: str, waits: list[float], failures: li
 
 
 def _push(home: Home) -> Iterator[Figure]:
-    _seconds_of([3], home)
+    seconds_of([3], home)
     workspace, app = Workspace(home.workspace), live_app(home)
     waits: list[float] = []
     failures: list[str] = []
@@ -229,7 +183,7 @@ def _push(home: Home) -> Iterator[Figure]:
 
 
 def _tracking(home: Home) -> Iterator[Figure]:
-    _seconds_of([4], home)
+    seconds_of([4], home)
     started = time.perf_counter()
     cloud.restart(home, "mlflow", "nginx")
     yield Figure("tracking server with nginx: ready", time.perf_counter() - started, "s", 30)
@@ -285,6 +239,7 @@ MEASUREMENTS: dict[str, Callable[[Home], Iterator[Figure]]] = {
     "deploying": _deploy,
     "a push": _push,
     "the tracking server": _tracking,
+    "trainings": training_figures,
     "milestones 0 to 2": _first_milestones,
     "the book": _book,
 }

@@ -330,7 +330,8 @@ def book(
 @app.command()
 def bench(as_json: JSON = False) -> None:
     """For authors: measure the figures that we hold ourselves to."""
-    from tutorial.bench import measure, table
+    from tutorial.bench import measure
+    from tutorial.figures import table
 
     figures = measure(err)
     if as_json:

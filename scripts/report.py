@@ -1,7 +1,6 @@
 """Say in Markdown what a reviewer of a model wants to know, the verdict first: for one comment on GitHub.
 
-It is printed. Exit status 0 where the gate could judge, whatever it said; 2 where it could not: then
-the report says why, and standard error does.
+Exit status 0: the gate could judge, whatever it said. 2: it could not, and the report says why.
 """
 
 import sys
@@ -60,8 +59,8 @@ def in_words(case: Case) -> str:
     """Return what the comparison means."""
     if not case.comparison:
         return "There is no champion yet: a first model has to be good enough, not better."
-    asked = " A maintainer asks that it be no worse, not that it be better." * case.same_quality
-    return f"{case.comparison.sentence}{asked}"
+    asked = " A maintainer asks only that it be not worse." if case.same_quality else ""
+    return case.comparison.sentence + asked
 
 
 def main() -> int:

@@ -17,7 +17,7 @@ REVIEWS = 10  # on which the two disagree: as many as somebody reads
 LONGEST_REVIEW = 300  # characters
 LONGEST_VALUE = 60
 BINS = 5  # of confidence, 0.5 to 1
-NONE = "none"  # in a cell of what a first model has no champion for
+NONE = "none"
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -10,13 +10,15 @@ MARKUP = re.compile(r"[\\`*_\[\]|~]")
 # What is markup where a line begins: a heading, an item, a line below a heading.
 BEGINNING = re.compile(r"\A(\d*)([#+\-=]|[.)](?=\s|\Z))")
 # What GitHub looks for in the text that is left: people, whom it writes to; issues, which keep the
-# reference; commits, addresses, and words between colons, which become pictures.
+# reference; addresses; and words between colons, which become pictures.
 FOUND = (
-    (re.compile(r"([@#:])(?=\S)"), rf"\1{JOINER}"),
+    (re.compile(r"@"), f"{JOINER}@{JOINER}"),
+    (re.compile(r"([#:])(?=\S)|(/)(?=/)"), rf"\1\2{JOINER}"),
     (re.compile(r"(?i)\b(gh)-(?=\d)"), rf"\1{JOINER}-"),
     (re.compile(r"(?i)\b(www)\."), rf"\1{JOINER}."),
-    (re.compile(r"(?i)\b([0-9a-f])(?=[0-9a-f]{6,}\b)"), rf"\1{JOINER}"),
 )
+# A commit, of which GitHub takes seven digits for the whole. Words are among them, such as "defaced".
+COMMIT, SIX_DIGITS = re.compile(r"(?i)\b[0-9a-f]{7,}\b"), re.compile(r"(?i)[0-9a-f]{6}")
 # Two of them enclose a formula, whatever stands before them. This one is only as wide.
 DOLLAR = "\N{FULLWIDTH DOLLAR SIGN}"
 
@@ -36,6 +38,7 @@ def plain(text: str, longest: int) -> str:
     shown = MARKUP.sub(lambda sign: f"\\{sign[0]}", shown)
     shown = BEGINNING.sub(r"\1\\\2", shown)
     shown = "".join(ENTITIES.get(character, character) for character in shown)
+    shown = COMMIT.sub(lambda digits: SIX_DIGITS.sub(rf"\g<0>{JOINER}", digits[0]), shown)
     for found, instead in FOUND:
         shown = found.sub(instead, shown)
     return shown

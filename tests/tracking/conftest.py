@@ -9,6 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 from served import BUCKET, PROFILE, Served
+from trained import Trained, trained
 
 from left_processes import descendants, left_since
 from tests.tutorial.waiting import until
@@ -95,3 +96,9 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     finally:
         cloud.down(home)
     assert not Served(home, said).processes("")
+
+
+@pytest.fixture(scope="session")
+def five(served: Served, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """The same server with what milestone 5 leaves there: whatever you break, mend."""
+    return trained(served, tmp_path_factory.mktemp("trained"))

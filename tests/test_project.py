@@ -19,6 +19,7 @@ LEFT_HALF = (
     *("scripts/mlflow_setup.py", "scripts/tracking_"),
     *("scripts/promote.py", "scripts/candidate.py", "scripts/champion.py"),
     "scripts/publication.py",
+    *("scripts/gate", "scripts/report"),
 )
 # The lock file is the package manager's own and names where it found what; the licence names its text.
 NOT_OUR_TEXT = ("uv.lock",)

@@ -31,7 +31,7 @@ def upload(s3: Any, place: Place, path: Path) -> str:
         done = "already there" if there.get("ChecksumSHA256") == checksum else "uploaded"
         if done == "uploaded":
             file.seek(0)
-            with tqdm.wrapattr(file, "read", size, desc=path.name, ncols=79) as body:
+            with tqdm.wrapattr(file, "read", size, desc=Path(place["Key"]).name, ncols=79) as body:
                 there = s3.put_object(**place, Body=body, ChecksumSHA256=checksum)
     short = digest.hexdigest()[:12]
     return f"{done}: {size:,} bytes, sha256 {short}, version {version_of(there)}"

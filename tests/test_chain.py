@@ -23,19 +23,16 @@ from tutorial.workspace import Workspace
 BUILT = (
     *("app/", "data/", "infra/", ".streamlit/", "README.md", ".gitignore"),
     *("Dockerfile", "heroku.yml", ".dockerignore", "scripts/", "tests/app/"),
-    *(".github/workflows/deploy_app.yml",),
+    *(".github/workflows/deploy_app.yml", "params.yaml"),
+    *("notebooks/train.ipynb", "notebooks/requirements.txt"),
 )
 # Here it would stand in the way of this project's own settings.
 ONLY_THERE = {"pytest.ini"}
-# What milestone 5 will give: it stands here and is tested before its chapter is.
+# What milestone 6 will give: it stands here and is tested before its chapter is.
 TO_COME = (
-    *("app/registration.py", "app/sources/registry"),
-    *(
-        "scripts/candidate.py",
-        "scripts/champion.py",
-        "scripts/promote.py",
-        "scripts/publication.py",
-    ),
+    *("scripts/gate", "scripts/report", "scripts/agree.py", "scripts/github.py"),
+    *("scripts/harmless.py", "scripts/post_report.py", "scripts/registered.py"),
+    "scripts/reviewed.py",
 )
 # The workshop's own, beside the reader's scripts.
 OURS = ("scripts/tutorial/", "scripts/setup.sh")
@@ -81,7 +78,7 @@ def test_the_workspace_is_clean_and_tagged(chain: Chain) -> None:
 def test_every_check_passed_and_the_audit_said_what_the_design_says(
     chain: Chain,
 ) -> None:
-    answered = {0: 0, 1: 1, 2: 2, 3: 3, 4: 3}
+    answered = {0: 0, 1: 1, 2: 2, 3: 3, 4: 3, 5: 7}
     for milestone in all_milestones():
         check = chain.home.recall(f"check-{milestone.number}")
         assert check is not None

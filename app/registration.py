@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from contextlib import suppress
 from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from mlflow.models import Model, infer_signature
 from sklearn.pipeline import Pipeline
 
 from app.model_file import model_digest, save
+from app.sources.registry_errors import advice
 
 NAME = "sentiment"  # of the registered model
 # What a run must say of itself, as tags, before its model is registered. `data_*` is what it was
@@ -67,7 +69,14 @@ def register(run_id: str, model_id: str) -> str:
     It is one request, so that a version has all its tags or does not exist. Raises
     `RegistrationError` where the run failed, or lacks what a card and a gate ask for.
     """
-    client = mlflow.MlflowClient()
+    try:
+        return _registered(mlflow.MlflowClient(), run_id, model_id)
+    except mlflow.MlflowException as error:
+        why = advice(error)
+        raise RegistrationError(f"The model of run {run_id} is not registered: {why}.") from None
+
+
+def _registered(client: mlflow.MlflowClient, run_id: str, model_id: str) -> str:
     run = client.get_run(run_id)
     tags, metrics = run.data.tags, run.data.metrics
     missing = [name for name in TAGS if not tags.get(name)] + sorted(set(METRICS) - set(metrics))
@@ -77,7 +86,8 @@ def register(run_id: str, model_id: str) -> str:
     share, low, high, rows = (metrics[name] for name in METRICS)
     said = f"{share:.1%}, between {low:.1%} and {high:.1%} (95%), on {rows:,.0f} reviews"
     if not client.search_registered_models(f"name = '{NAME}'"):
-        client.create_registered_model(NAME)
+        with suppress(mlflow.MlflowException):  # another training was quicker
+            client.create_registered_model(NAME)
     known = {name: tags[name] for name in TAGS} | {"test_accuracy": said}
     made = client.create_model_version(
         NAME, f"models:/{model_id}", run_id, tags=known, model_id=model_id

@@ -1,8 +1,5 @@
 """The audit's question six, whether somebody can rebuild the live model, and milestone 5's exercises."""
 
-import os
-from typing import Any
-
 import pytest
 from trained import Trained
 
@@ -11,9 +8,7 @@ from app.data import read_reviews
 from app.evaluation import evaluate
 from app.model_file import load
 from app.training_record import metrics
-from tests.tutorial.small_server import in_json, small_server
-from tutorial import cloud, training_exercises
-from tutorial.audit import Answer, audit
+from tutorial import training_exercises
 from tutorial.errors import TutorialError
 from tutorial.exercises import EXERCISES
 from tutorial.home import PROJECT
@@ -22,18 +17,8 @@ from tutorial.serving import RunningApp
 WHO, OWN = EXERCISES["who trained it"], EXERCISES["a metric of your own"]
 
 
-def answers(five: Trained, card: dict[str, Any] | None = None) -> list[Answer]:
-    """What the audit says of an app that tells this card, the champion's if none."""
-    with small_server({"/model": in_json(card or five.card())}) as server:
-        five.home.record("app", {"url": server.url, "pid": os.getpid()})
-        try:
-            return audit(five.home)
-        finally:
-            five.home.forget("app")
-
-
 def test_a_model_that_was_rebuilt_is_answered_by_its_run(five: Trained) -> None:
-    card, said = five.card(), answers(five)
+    card, said = five.card(), five.audited()
     digest = card["digest"][:12]
     assert said[1].answer == f"model {digest}, version 1 of models:/sentiment@champion"
     assert [each.answer for each in said[2:5]] == [card["data"], card["code"], card["accuracy"]]
@@ -59,21 +44,19 @@ def test_a_model_that_was_not_is_nobodys_to_tell(
     five: Trained, tags: dict[str, str | None], why: str
 ) -> None:
     with five.tagged(five.champion, **tags):
-        said = answers(five)[5]
+        said = five.audited()[5]
     assert said.answer is None
     assert why in said.evidence
 
 
 def test_a_copy_of_the_model_that_is_live_is_another_matter(five: Trained) -> None:
-    said = answers(five, five.card(digest="0" * 64))[5]
+    said = five.audited(five.card(digest="0" * 64))[5]
     assert (said.answer, said.evidence.endswith("and 000000000000 is live")) == (None, True)
 
 
 def test_a_card_without_a_run_or_with_one_that_nobody_knows(five: Trained) -> None:
-    assert answers(five, five.card(run=None))[5].evidence == "no record to rebuild it from"
-    assert (
-        answers(five, five.card(run="0" * 32))[5].evidence == f"MLflow knows no run '{'0' * 32}'."
-    )
+    assert five.audited(five.card(run=None))[5].evidence == "no record to rebuild it from"
+    assert five.audited(five.card(run="0" * 32))[5].evidence == f"MLflow knows no run '{'0' * 32}'."
 
 
 # --- the exercises
@@ -153,13 +136,3 @@ def test_what_every_training_logs_is_nobodys_own(five: Trained) -> None:
     for name in [*ours, "system/cpu_utilization_percentage"]:
         with pytest.raises(TutorialError, match="one that every training logs"):
             OWN(five.home, name, five.champion, "max")
-
-
-# Last: for a moment there is no server.
-def test_a_server_that_is_away_can_tell_nobody(five: Trained) -> None:
-    card = five.card()
-    cloud.stop_service(five.home, "mlflow")
-    try:
-        assert "MLflow does not answer (502" in answers(five, card)[5].evidence
-    finally:
-        cloud.start_service(five.home, "mlflow")

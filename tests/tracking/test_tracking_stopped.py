@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 from served import SEARCH, Served, logged
+from trained import Trained
 
 from tutorial import cloud, lab
+from tutorial.checks import CHECKS
 from tutorial.errors import TutorialError
 from tutorial.home import Home
 from tutorial.tracking.record import root_of
@@ -24,10 +26,13 @@ def states(served: Served) -> dict[str, str]:
 
 def test_what_is_stopped_stays_so_until_it_is_started(
     served: Served,
+    five: Trained,
     server: lab.TrackingServer,
     tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
+    card, probe = five.card(), five.probe(monkeypatch)
     with served.client() as client:
         run_id = logged(client, tmp_path, size=100)
     capsys.readouterr()
@@ -36,10 +41,17 @@ def test_what_is_stopped_stays_so_until_it_is_started(
     assert capsys.readouterr().out == "MLflow is stopped: nobody gets an answer from it.\n" * 2
     assert not served.processes("mlflow")
     assert served.ask("GET", SEARCH).status_code == 502
-    assert states(served).pop("mlflow") == "stopped"
-    assert set(states(served).values()) == {"running", "stopped"}
+    # nginx runs, and is asked for what MLflow would say.
+    wanted = dict.fromkeys(states(served), "running") | {"mlflow": "stopped", "nginx": "starting"}
+    assert states(served) == wanted
     with pytest.raises(TutorialError, match=r"mlflow does not run: try `tutorial status`"):
         server.kill("mlflow")
+    for item in CHECKS[5]:
+        with pytest.raises(TutorialError, match=r"MLflow does not answer \(502 from http"):
+            item.probe(probe)
+    monkeypatch.undo()
+    assert "MLflow does not answer (502" in five.audited(card)[5].evidence
+    monkeypatch.setattr(lab, "home", served.home)
     server.start()
     server.start()
     assert capsys.readouterr().out == f"MLflow answers again at {served.known.uri}.\n" * 2

@@ -1,6 +1,7 @@
 """A home as milestone 5 leaves it: runs, a champion, its copy and its data, on a tracking server that is real."""
 
 import logging
+import os
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -17,7 +18,9 @@ from served import BUCKET, Served
 from app import registration, tracking
 from app.data import data_digest, read_reviews
 from app.model import Params, train
+from tests.tutorial.small_server import in_json, small_server
 from tutorial import cloud
+from tutorial.audit import Answer, audit
 from tutorial.checks import Probe
 from tutorial.checks.instrumented_training import FALLBACK, URI
 from tutorial.deployed import Platform
@@ -73,6 +76,15 @@ class Trained:
         given = self.config if config is None else config
         patch.setattr(Platform, "config", lambda platform: dict(given))
         return Probe(self.home, app)
+
+    def audited(self, card: dict[str, Any] | None = None) -> list[Answer]:
+        """What the audit says of an app that tells this card, the champion's if none."""
+        with small_server({"/model": in_json(card or self.card())}) as server:
+            self.home.record("app", {"url": server.url, "pid": os.getpid()})
+            try:
+                return audit(self.home)
+            finally:
+                self.home.forget("app")
 
     @contextmanager
     def instead(self, key: str, content: bytes | None) -> Iterator[None]:

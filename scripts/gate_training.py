@@ -6,7 +6,6 @@ range, and the figures are counted again from the predictions.
 
 import io
 import json
-import math
 import os
 import re
 import stat
@@ -206,8 +205,8 @@ def _is_count(value: Any) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    """Tell whether it is a number that a person could read: not NaN, not without end."""
-    return type(value) in (int, float) and math.isfinite(value) and abs(value) < 1e12
+    """Tell whether it is a number that a person could read: NaN is not, for no comparison with it holds."""
+    return type(value) in (int, float) and abs(value) < 1e12
 
 
 def _is_share(value: Any) -> bool:

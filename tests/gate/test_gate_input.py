@@ -161,7 +161,6 @@ HEAD = b"review,sentiment,film,positive\n"
         HEAD + b"A film," + b"x" * 100_000 + b",F,0.5\n",
         HEAD + b'"A film,positive,F,0.5\n',
         HEAD + b"A film\xff,positive,F,0.5\n",
-        HEAD + b"A film,positive,F,0.5\n" * 200_001,
         HEAD[:-1] + b"," * 40_000_000 + b"\n",
         HEAD + b"A" * 11_000_000 + b",positive,F,0.5\n",
     ],
@@ -170,6 +169,11 @@ HEAD = b"review,sentiment,film,positive\n"
 def test_predictions_that_are_none_are_refused(champion: Made, content: bytes) -> None:
     (champion.folder / "predictions.csv").write_bytes(content)
     refusal(champion.folder)
+
+
+def test_a_table_of_too_many_lines_is_not_made(champion: Made) -> None:
+    (champion.folder / "predictions.csv").write_bytes(HEAD + b"A,positive,F,0.5\n" * 200_001)
+    assert "200,000 lines" in refusal(champion.folder)
 
 
 @pytest.mark.parametrize("name", ["record.json", "predictions.csv"])

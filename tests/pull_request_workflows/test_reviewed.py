@@ -132,3 +132,13 @@ def test_a_commit_that_no_pull_request_brought_is_not_reviewed(reader: Reader) -
 def test_an_artifact_without_its_files_is_told(reader: Reader) -> None:
     proposed = Proposed(reader).trained(**{"record.json": "0" * 1_000_001}).review()
     assert proposed.found() == "1: record.json in the artifact is larger than 1,000,000 bytes.\n"
+
+
+def test_what_ran_after_the_merge_is_not_what_was_reviewed(reader: Reader) -> None:
+    proposed = Proposed(reader).trained().review()
+    merged, _ = merge_pull(reader.store, proposed.number, person("reader"), "merge")
+    proposed.relabelled().trained("failure")
+    # GitHub's times are whole seconds.
+    reader.store.update("runs", proposed.run, created=merged["merged"] + 5)
+    said = found(reader, str(merged["merge_sha"]))
+    assert said == f"0: number={proposed.number}\napprover=maintainer\n"

@@ -7,6 +7,7 @@ it was rebuilt, when, by whom and with which digest, is added to the run.
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -52,8 +53,10 @@ def main() -> None:
 
 def trained_again(commit: str, parameters: dict[str, str]) -> dict[str, Any]:
     """Return the record of the same training, done in an empty folder. Raises `SourceError`."""
-    if not commit or commit.endswith("-dirty"):
+    if commit.endswith("-dirty"):
         raise SourceError("This run's code was never committed: nobody can have it again.")
+    if not re.fullmatch("[0-9a-f]{40}", commit):
+        raise SourceError("This run does not name its commit: nobody can have its code again.")
     with tempfile.TemporaryDirectory(prefix="rebuild-") as folder:
         git = ["git", "-C", str(ROOT), "-c", f"core.hooksPath={os.devnull}", "worktree"]
         here = str(Path(folder) / "commit")

@@ -35,6 +35,7 @@ ATTACKS = [
     "[click](https://example.com) ![](https://example.com/a.png) <https://example.com>",
     "[a]: https://example.com 'b'",
     "[^1]: note [^1]",
+    "//example.com and a//example.com",
     "see https://example.com, www.example.com, mail@example.com, mailto:mail@example.com",
     "@everyone @team/people, fixes #1, closes GH-12, owner/name#3, closes: #7",
     "| a | b |\n| --- | --- |\n| 1 | 2 |",

@@ -31,6 +31,7 @@ HIDING = re.compile(
 
 ATTACKS = [
     "<img src=x onerror=alert(1)><script>alert(1)</script>",
+    *("<!-- a", "<script src=a", "<div a", "<?a", "<!A", "<![CDATA[a"),  # they need no end
     "</details><!-- model report --><h1>Yes</h1> <!--",
     "[click](https://example.com) ![](https://example.com/a.png) <https://example.com>",
     "[a]: https://example.com 'b'",
@@ -61,7 +62,7 @@ ATTACKS = [
 ]
 texts = st.one_of(
     st.text(max_size=60),
-    st.text(alphabet="\\`*_[](){}#+-.!|~<>&@:/$=\"' \n\t019aA\u200b\u202e", max_size=40),
+    st.text(alphabet="\\`*_[](){}#+-.!?|~<>&@:/$=\"' \n\t019aA\u200b\u202e", max_size=40),
     st.lists(st.sampled_from(ATTACKS), max_size=3).map("".join),
 )
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from tutorial.approvals import Approval, approval_of, local_github
 from tutorial.deployed import DeployedApp, Platform
 from tutorial.errors import TutorialError
 from tutorial.home import Home
@@ -20,13 +21,15 @@ class Witness:
     """What the audit can ask: the card of the app that is live, the platform, the runs that deploy, MLflow.
 
     Each is None where nobody answers; without a platform the app is the one that a person started.
-    `training` is the run that trained the live model, or the reason why MLflow does not tell of it.
+    `training` is the run that trained the live model, or the reason why MLflow does not tell of it;
+    `approval` is what the local GitHub knows of its review, or the reason why it tells of none.
     """
 
     card: dict[str, Any] | None
     deployed: DeployedApp | None = None
     way_back: WayBack | None = None
     training: Run | str = ""
+    approval: Approval | str = ""
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,23 @@ def _rebuilt(witness: Witness) -> Said:
     return answer, f"MLflow, run {run.run_id}: rebuilt_digest, and GET /model: digest"
 
 
+def _reviewed(witness: Witness) -> Said:
+    """Answer by what the live version says of its promotion, where the reviews on GitHub agree."""
+    if witness.card is None:
+        return None, "no app answers"
+    if not witness.card.get("run"):
+        return None, "no review took place"
+    approval = witness.approval
+    if isinstance(approval, str):
+        return None, approval
+    who, number = " and ".join(approval.people), approval.number
+    told = f"MLflow, version {witness.card['version']}: promoted_by, promoted_why"
+    return (
+        f"{who} approved pull request #{number}, {approval.pull['title']!r}",
+        f"{told}; GitHub, pull request #{number}: reviews of its last commit",
+    )
+
+
 def _way_back(witness: Witness) -> Said:
     """Answer by the log of a run that went back: anybody can do again what it did."""
     way_back = witness.way_back
@@ -100,11 +120,6 @@ def _way_back(witness: Witness) -> Said:
         return None, "no run has gone back yet"
     how = f"by a new release that is like a former one: {way_back.new} like {way_back.old}"
     return f"{how}, live in {way_back.seconds} s", f"run {way_back.run} of {WORKFLOW!r}: its log"
-
-
-def _nowhere(why_not: str) -> Callable[[Witness], Said]:
-    """Say why there is nobody to ask yet: the milestone that brings the witness replaces this."""
-    return lambda witness: (None, why_not)
 
 
 QUESTIONS: list[tuple[str, Callable[[Witness], Said]]] = [
@@ -117,7 +132,7 @@ QUESTIONS: list[tuple[str, Callable[[Witness], Said]]] = [
         _of_the_card("accuracy", "measured, not recorded"),
     ),
     ("Can somebody else rebuild it?", _rebuilt),
-    ("Who reviewed the change?", _nowhere("no review took place")),
+    ("Who reviewed the change?", _reviewed),
     (
         "How do we go back, and how long did it take?",
         _way_back,
@@ -135,7 +150,8 @@ def _witness(home: Home) -> Witness:
         card = app.card() if app else None
     except TutorialError:
         card = None
-    return Witness(card, deployed, last_way_back(deploy_runs(home)), _training(home, card))
+    way_back = last_way_back(deploy_runs(home))
+    return Witness(card, deployed, way_back, _training(home, card), _approval(home, card))
 
 
 def _training(home: Home, card: dict[str, Any] | None) -> Run | str:
@@ -144,6 +160,21 @@ def _training(home: Home, card: dict[str, Any] | None) -> Run | str:
         return TrackingApi(home).run(str(card["run"])) if card and card.get("run") else ""
     except TutorialError as error:
         return str(error)
+
+
+def _approval(home: Home, card: dict[str, Any] | None) -> Approval | str:
+    """Return who approved the version that the card names, or why nobody can tell."""
+    if not card or not card.get("run"):
+        return ""
+    number = str(card.get("version"))
+    try:
+        for version in TrackingApi(home).versions():
+            if (version.number, version.run_id) == (number, card["run"]):
+                with local_github(home) as store:
+                    return approval_of(store, version)
+    except TutorialError as error:
+        return str(error)
+    return f"MLflow knows no version {number} of run {card['run']}."
 
 
 def audit(home: Home) -> list[Answer]:

@@ -7,6 +7,7 @@ from tutorial.checks import (
     continuous_deployment,
     deploy,
     instrumented_training,
+    pull_requests,
     s3,
     tracking_server,
     zero_ops,
@@ -24,6 +25,7 @@ CHECKS: dict[int, list[Item]] = {
     3: continuous_deployment.ITEMS,
     4: tracking_server.ITEMS,
     5: instrumented_training.ITEMS,
+    6: pull_requests.ITEMS,
 }
 
 

@@ -77,6 +77,12 @@ class Version:
     run_id: str
     tags: Mapping[str, str]
 
+    @classmethod
+    def told(cls, version: Mapping[str, Any]) -> "Version":
+        """Read what the API says of a version."""
+        tags = {tag["key"]: tag.get("value", "") for tag in version.get("tags", [])}
+        return cls(version["version"], version.get("run_id", ""), tags)
+
 
 class TrackingApi:
     """The tracking server of a home, read only. Whatever is asked raises `TutorialError` in a sentence."""
@@ -115,9 +121,19 @@ class TrackingApi:
             "/registered-models/alias",
             f"No version of {NAME} is {ALIAS}.",
             params={"name": NAME, "alias": ALIAS},
-        )["model_version"]
-        tags = {tag["key"]: tag.get("value", "") for tag in said.get("tags", [])}
-        return Version(said["version"], said.get("run_id", ""), tags)
+        )
+        return Version.told(said["model_version"])
+
+    def versions(self) -> list[Version]:
+        """Return every version of the registered model, the newest first."""
+        asked: dict[str, Any] = {"filter": f"name='{NAME}'", "max_results": PAGE}
+        found: list[Version] = []
+        while True:
+            said = self._told("GET", "/model-versions/search", f"No {NAME}.", params=asked)
+            found += map(Version.told, said.get("model_versions", []))
+            if not said.get("next_page_token"):
+                return sorted(found, key=lambda version: -int(version.number))
+            asked["page_token"] = said["next_page_token"]
 
     def files(self, run: Run, folder: str = "") -> list[str]:
         """Return the paths of what a run left in one of its folders."""

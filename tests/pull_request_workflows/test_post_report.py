@@ -69,7 +69,7 @@ def test_one_comment_is_made_and_brought_up_to_date(reader: Reader) -> None:
         add_comment(reader.store, trained.number, f"Word {count}.", person("stranger"))
     before = trained.comments()
     assert trained.post() == f"0: Pull request {trained.number} has a comment now."
-    trained.leave(f"{MARKER}\n\nBetter.")
+    trained.leave(f"{MARKER}\n\nBetter, @reader.")
     assert (
         trained.post() == f"0: The comment on pull request {trained.number} is brought up to date."
     )
@@ -77,7 +77,7 @@ def test_one_comment_is_made_and_brought_up_to_date(reader: Reader) -> None:
     assert others == before
     assert comment.startswith(f"{MARKER}\n\n[Run ")
     assert trained.pull["head_sha"] in comment
-    assert comment.endswith("\n\nBetter.")
+    assert comment.endswith("\n\nBetter, @\N{WORD JOINER}reader.")
 
 
 @pytest.mark.parametrize(
@@ -163,6 +163,8 @@ def test_what_is_closed_or_went_on_or_is_anothers_gets_nothing(reader: Reader) -
     assert someone_elses
     ours = {"head_repository": {"owner": {"login": "reader"}, "full_name": "reader/workspace"}}
     assert trained.post(**ours) == nothing
+    other = {"head_repository": {"owner": {"login": "stranger"}, "full_name": "stranger/other"}}
+    assert trained.post(**other) == nothing
     assert trained.post(head_branch="main") == nothing
     assert trained.post(head_repository=None) == nothing  # the fork is gone
     reader.proposals.branch(trained.branch, {"params.yaml": "went on\n"}, "stranger")

@@ -119,6 +119,10 @@ def test_a_training_that_was_not_let_pass_is_not_what_was_reviewed(
 
 
 def test_a_commit_that_no_pull_request_brought_is_not_reviewed(reader: Reader) -> None:
+    proposed = Proposed(reader).trained().review()
+    assert proposed.found().startswith("0: ")
+    # Of what was merged, only the merge is what main became.
+    assert "No pull request brought" in found(reader, str(proposed.pull["head_sha"]))
     reader.rehearsal.git("fetch", "--quiet", reader.rehearsal.repository.url, "main")
     reader.rehearsal.git("checkout", "--quiet", "--detach", "FETCH_HEAD")
     sha = reader.rehearsal.commit({"params.yaml": "direct\n"})

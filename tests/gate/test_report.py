@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 
+import pandas as pd
 import pytest
 from made_trainings import PARAMETERS, Made
 from markdown_it import MarkdownIt
@@ -105,6 +106,14 @@ def test_the_reviews_that_they_disagree_most_on_come_first(champion: Made, made:
     rows = re.findall(r"^Row (\d+) is .* the (\w+) is right", said, re.M)
     assert rows == [(str(row), "challenger") for row in range(541, 541 + REVIEWS)]
     assert said.count("\n> Review number ") == REVIEWS
+    # Another that is as sure of the same verdicts, but for the last of those that it alone has right.
+    nearly = made("nearly", right=570)
+    path = nearly.folder / "predictions.csv"
+    table = pd.read_csv(path)
+    table.loc[569, "positive"] = 0.000001
+    table.to_csv(path, index=False, float_format="%.6f")
+    said = report(case_of(champion, nearly))
+    assert said.index("Row 570 is **negative** and the challenger") < said.index("Row 541 is")
     assert "They agree on every review." in report(case_of(champion, champion))
 
 
@@ -150,8 +159,10 @@ def run(*arguments: object, **env: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_the_command_prints_it_and_no_word_of_its_environment(champion: Made, made: Make) -> None:
-    challenger = made("challenger", right=560, start=20)
+def test_the_command_prints_it_and_no_word_of_its_environment(made: Make) -> None:
+    reviews = [f"Très beau, {row} fois." for row in range(600)]
+    champion = made("champion", right=540, reviews=reviews)
+    challenger = made("challenger", right=560, start=20, reviews=reviews)
     secrets = {
         name: f"correct-horse-{number}"
         for number, name in enumerate(

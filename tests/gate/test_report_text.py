@@ -156,7 +156,8 @@ def reported(champion: Made, made: Callable[..., Made]) -> Callable[[list[str]],
 @given(reviews=st.lists(texts, min_size=1, max_size=10))
 @example(reviews=ATTACKS[:10])
 @example(reviews=ATTACKS[10:20])
-@example(reviews=ATTACKS[20:])
+@example(reviews=ATTACKS[20:30])
+@example(reviews=ATTACKS[-10:])
 @settings(
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )

@@ -16,6 +16,7 @@ from tutorial.data_exercises import find_the_copies, tell_two_points
 from tutorial.deployed import Platform, live_app
 from tutorial.errors import TutorialError
 from tutorial.home import Home
+from tutorial.review_exercises import a_gate_rule, which_permission
 from tutorial.tracking.record import USER, tracking
 from tutorial.training_exercises import a_metric_of_your_own, who_trained_it
 
@@ -281,4 +282,6 @@ EXERCISES: dict[str, Callable[..., str]] = {
     "a smaller policy": a_smaller_policy,
     "who trained it": who_trained_it,
     "a metric of your own": a_metric_of_your_own,
+    "a gate rule": a_gate_rule,
+    "which permission": which_permission,
 }

@@ -16,6 +16,7 @@ from tutorial.tracking.record import root_of
 @pytest.fixture
 def server(served: Served, monkeypatch: pytest.MonkeyPatch) -> lab.TrackingServer:
     """What `lab.tracking_server` returned to this reader."""
+    cloud.up(served.home, lambda line: None)  # tests before may have left it without nginx
     monkeypatch.setattr(lab, "home", served.home)
     return lab.TrackingServer(served.known.uri, root_of(served.home))
 

@@ -43,7 +43,13 @@ class Trained:
     champion: str
     runs: list[str]
     model: Path
-    config: dict[str, str]
+    keys: dict[str, str]
+
+    @property
+    def config(self) -> dict[str, str]:
+        """The config vars of the live app, with the password of now: tests before may have changed it."""
+        where = {"MODEL_URI": URI, FALLBACK: f"s3://{BUCKET}/{COPY}"}
+        return where | self.keys | self.served.known.environment()
 
     @property
     def home(self) -> Home:
@@ -143,8 +149,7 @@ def trained(served: Served, folder: Path) -> Trained:
     admin = served.admin()
     admin.put_object(Bucket=BUCKET, Key=COPY, Body=model.read_bytes())
     admin.put_object(Bucket=BUCKET, Key=DATA, Body=(PROJECT / DATA).read_bytes())
-    config = {"MODEL_URI": URI, FALLBACK: f"s3://{BUCKET}/{COPY}", **served.known.environment()}
-    return Trained(served, runs[0], runs, model, config | _keys_of_the_app(served.home))
+    return Trained(served, runs[0], runs, model, _keys_of_the_app(served.home))
 
 
 def _logged(reviews: pd.DataFrame, value: float, folder: Path, with_model: bool) -> str:

@@ -10,7 +10,7 @@ from app.parameters import Parameters
 LOCKS = ("app/requirements.txt", "notebooks/requirements.txt")
 NOTEBOOK = "notebooks/train.ipynb"
 # What a commit has to hold, if somebody is to train the same model from it.
-INPUTS = ("app", "data", "params.yaml", "notebooks", "scripts")
+INPUTS = ("app", "data", "params.yaml", "notebooks", "scripts/train.py")
 
 
 class ProvenanceError(RuntimeError):

@@ -31,11 +31,14 @@ from tutorial.cloud.services import github_state
 from tutorial.deployed import live_app
 from tutorial.errors import TutorialError
 from tutorial.exercises import EXERCISES, LEAKY_WORKFLOW
+from tutorial.github.page import pull_page
 from tutorial.github.repository import prepare
 from tutorial.github.vault import Vault
 from tutorial.given import files_below, files_like, give_file, key_lines
 from tutorial.home import Home
 from tutorial.milestones import milestone as milestone_of
+from tutorial.reviews import follow_runs, make_app
+from tutorial.reviews import protect_main as protected
 from tutorial.screenshot import NoBrowserError, take_page, take_screenshot
 from tutorial.serving import RunningApp, running_app, start_app
 from tutorial.tracking.installation import install as install_tracking
@@ -238,6 +241,27 @@ def variable(name: str, value: str) -> None:
     print(f"The variable {name} is {value}.")
 
 
+def github_app(name: str, **permissions: str) -> None:
+    """Make a GitHub App with these permissions and no other, and keep its key as a secret."""
+    print(make_app(home, name, permissions))
+
+
+def protect_main(*checks: str) -> None:
+    """Let nothing be merged into main but what these jobs passed and somebody approved."""
+    print(protected(home, checks))
+
+
+def runs() -> None:
+    """Wait until every run of a workflow that is going on has ended, and say how."""
+    for line in follow_runs(home):
+        print(line)
+
+
+def pull_request(number: int) -> None:
+    """Show the page of a pull request."""
+    display(HTML(pull_page(github_state(home), number)))
+
+
 @dataclass(frozen=True)
 class TrackingServer:
     """The tracking server of this laptop; `root` is to it what / is to one with a machine of its own."""
@@ -404,13 +428,17 @@ __all__ = [
     "check",
     "commit",
     "exercise",
+    "github_app",
     "give",
     "keep_profile",
     "leaky_reviews",
     "leaky_workflow",
     "live",
     "look",
+    "protect_main",
+    "pull_request",
     "running_app",
+    "runs",
     "secret",
     "serve",
     "table",

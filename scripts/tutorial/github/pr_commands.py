@@ -79,13 +79,23 @@ def open_(
     from_fork: Annotated[
         str | None, typer.Option("--fork", metavar="NAME", help="From the fork of this person.")
     ] = None,
+    force: Annotated[bool, typer.Option(help="Push it even where it was another before.")] = False,
     as_json: JSON = False,
 ) -> None:
-    """Push a branch of the workspace, to the repository or to a fork, and open a pull request of it."""
+    """Push a branch of the workspace, to the repository or to a fork, and open a pull request of it.
+
+    Of a branch that has an open one, the push has brought that up to date.
+    """
     store = _store()
     place = fork(store.state, from_fork) if from_fork else Repository(store.state)
-    said = _push(place, head)
     owner = from_fork or OWNER
+    said = _push(place, head, force)
+    for one in list_pulls(store, "open"):
+        if (one["head_owner"], one["head_ref"], one["base_ref"]) == (owner, head, base):
+            for line in said:
+                _say(line)
+            _say(f"Pull request {one['id']} of {head} is open already, and up to date now.")
+            return
     if not place.has_branch(head):
         raise TutorialError(
             f"There is no branch {head} in the workspace and none in {place.full_name}: commit one first."
@@ -100,7 +110,7 @@ def open_(
     _tell(store, queued)
 
 
-def _push(place: Repository, branch: str) -> list[str]:
+def _push(place: Repository, branch: str, force: bool) -> list[str]:
     """Push a branch of the workspace, if it has one of that name; return what the push says."""
     home = Home.current()
     command = ["git", "rev-parse", "--quiet", "--verify", f"refs/heads/{branch}"]
@@ -112,7 +122,7 @@ def _push(place: Repository, branch: str) -> list[str]:
         return []
     ref = f"refs/heads/{branch}"
     done = subprocess.run(
-        ["git", "push", "--quiet", place.url, f"{ref}:{ref}"],
+        ["git", "push", "--quiet", place.url, f"{'+' if force else ''}{ref}:{ref}"],
         cwd=home.workspace,
         env=environment,
         capture_output=True,

@@ -117,13 +117,11 @@ def event_of(run: Row) -> dict[str, Any]:
 
 
 def last_training(store: Store, pull: Row) -> Row | None:
-    """Return the newest run of train.yml for the last commit of a pull request, or None."""
+    """Return the newest run of train.yml for the last commit of a pull request, before it was merged, or None."""
     for run in store.runs():
         theirs = run["event"] == "pull_request" and run["file"] == TRAIN
-        if theirs and run["head_sha"] == pull["head_sha"] and _number(run) == pull["id"]:
+        before = pull["merged"] is None or run["created"] <= pull["merged"]
+        number = event_of(run).get("number") if theirs and before else None
+        if number == pull["id"] and run["head_sha"] == pull["head_sha"]:
             return run
     return None
-
-
-def _number(run: Row) -> Any:
-    return event_of(run).get("number")

@@ -8,11 +8,15 @@ import pytest
 from reader_repository import MARKER, TRAIN, Reader, serve
 from waiting import until
 
+from tutorial.checks.items import Probe
+from tutorial.checks.pull_requests import a_stranger_got_nothing, the_gate_stopped_a_change
 from tutorial.github.conversation import add_labels, add_review, delete_comment
 from tutorial.github.movement import merge_pull
 from tutorial.github.people import person
 from tutorial.github.pulls import comments_of
 from tutorial.github.store import Row
+from tutorial.home import Home
+from tutorial.serving import RunningApp
 
 SECRETS = {
     "MLFLOW_TRACKING_URI": "https://tracking.example.org",
@@ -150,3 +154,12 @@ def test_who_rewrites_the_workflow_is_told_of_and_his_markup_does_nothing(reader
     assert "changes `.github/`: read that first" in said
     for markup in ("@reader", "](", "://", "<img"):
         assert markup not in report
+
+
+def test_the_check_of_milestone_6_sees_that_strangers_got_nothing(reader: Reader) -> None:
+    home = Home(reader.folder / "home", reader.rehearsal.reader)
+    probe = Probe(home, RunningApp("http://127.0.0.1:1", home))
+    for run in reader.store.runs():
+        reader.rehearsal.ended(run["id"])
+    assert "runs of forks' pull requests, tokens to read alone" in a_stranger_got_nothing(probe)
+    assert "said no, main never got it" in the_gate_stopped_a_change(probe)

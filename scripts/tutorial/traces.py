@@ -16,8 +16,9 @@ LARGEST = 100_000_000  # bytes unpacked that are looked through
 WORD = 12  # characters: a shorter value that stands in the repository's files, too, is a word
 LINE = 8  # characters: a shorter line of a longer value gives nothing away
 FRAME = "-----"  # how the first and the last line of a key begin, every key's
-# What may stand between the characters of one text: the ends of lines, as they are and as in JSON.
-BREAKS = re.compile(rb"\s+|\\[nr]")
+# What may stand between the characters of one text: the ends of lines, as they are and as in JSON, and
+# what scripts/harmless.py puts between those of an address.
+BREAKS = re.compile(rb"\s+|\\[nr]|\xe2\x81\xa0")
 
 Place = tuple[str, bytes]  # where something stands, in part of a sentence, and what
 

@@ -33,6 +33,7 @@ from tutorial.tracking.api import ALIAS, NAME
 
 APP = Actor(f"{SLUG}[bot]", {"pull_requests": "write"})
 SECRETS = {
+    "MLFLOW_TRACKING_URI": "https://mlflow.example.org",
     "MLFLOW_TRACKING_USERNAME": "mlflow",
     "MLFLOW_TRACKING_PASSWORD": "the-servers-own_password",
     "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",

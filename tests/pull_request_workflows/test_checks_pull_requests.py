@@ -2,6 +2,7 @@
 
 import base64
 import json
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +27,10 @@ from tutorial.github.pulls import comments_of
 from tutorial.github.repository import Repository
 from tutorial.home import PROJECT
 from tutorial.tracking.api import ALIAS, NAME
+
+sys.path.append(str(PROJECT / "scripts"))
+
+from harmless import harmless
 
 COMMENT, APPROVED, SAME, STOPPED, STRANGER, BACK = CHECKS[6]
 PASSWORD = SECRETS["MLFLOW_TRACKING_PASSWORD"]
@@ -69,7 +74,7 @@ def test_what_milestone_6_leaves_holds(six: Reviewed, monkeypatch: pytest.Monkey
     assert f"pull request #3: its model was trained, run {six.runs['attack']} said no" in seen[3]
     # The user's name is a word of the repository's files; the App's key is a secret, too.
     assert seen[4].startswith(
-        "1 runs of forks' pull requests, tokens to read alone; 3 secrets in no"
+        "runs of forks' pull requests: 1, whose tokens could read alone; of 4 "
     )
     assert "(MLFLOW_TRACKING_USERNAME: in the repository's files, so no secret)" in seen[4]
     assert seen[5].startswith("reader took version 1 back, 20")
@@ -333,6 +338,15 @@ def test_a_secret_in_a_comment_is_noticed(
     says_no(STRANGER, six.probe(monkeypatch), words)
 
 
+def test_a_secret_that_was_made_harmless_is_noticed(
+    six: Reviewed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = harmless(SECRETS["MLFLOW_TRACKING_URI"])
+    assert told != SECRETS["MLFLOW_TRACKING_URI"]
+    add_comment(six.store, 3, told, APP)
+    says_no(STRANGER, six.probe(monkeypatch), "MLFLOW_TRACKING_URI stands in a comment")
+
+
 def test_a_comment_with_a_jobs_token_is_noticed(
     six: Reviewed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -371,7 +385,10 @@ def test_where_nothing_could_get_out_nothing_is_proved(
 ) -> None:
     probe, run = six.probe(monkeypatch), six.runs["attack"]
     six.store.update("runs", run, status="in_progress")
-    says_no(STRANGER, probe, f"Run {run} of a fork is not over")
+    says_no(STRANGER, probe, f"Run {run} is not over")
+    six.store.update("runs", run, status="completed")
+    six.store.update("runs", six.runs["report"], status="queued")
+    says_no(STRANGER, probe, f"Run {six.runs['report']} is not over")
     six.store.update("pulls", 3, head_owner="reader")
     says_no(STRANGER, probe, "No pull request from a fork has run anything yet")
     (six.store.state / "secrets.json").write_text("{}")

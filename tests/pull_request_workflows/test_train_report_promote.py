@@ -161,5 +161,5 @@ def test_the_check_of_milestone_6_sees_that_strangers_got_nothing(reader: Reader
     probe = Probe(home, RunningApp("http://127.0.0.1:1", home))
     for run in reader.store.runs():
         reader.rehearsal.ended(run["id"])
-    assert "runs of forks' pull requests, tokens to read alone" in a_stranger_got_nothing(probe)
+    assert "runs of forks' pull requests: 2, whose tokens" in a_stranger_got_nothing(probe)
     assert "said no, main never got it" in the_gate_stopped_a_change(probe)

@@ -3,7 +3,6 @@
 import json
 import time
 import zipfile
-from collections.abc import Iterator
 from datetime import datetime
 from itertools import chain
 from typing import Any
@@ -151,7 +150,7 @@ def the_gate_stopped_a_change(probe: Probe) -> str:
 
 
 def a_stranger_got_nothing(probe: Probe) -> str:
-    """What runs of forks' pull requests left holds no secret, and their tokens could only read.
+    """What runs of forks' pull requests left holds no secret of today's, and their tokens could only read.
 
     What a job could have read on this machine is not asked here, and cannot be told.
     """
@@ -159,12 +158,15 @@ def a_stranger_got_nothing(probe: Probe) -> str:
         secrets, words = traces.sought(store)
         if not secrets:
             raise TutorialError("The repository has no secret, so none could have got out.")
-        runs = list(_of_strangers(store))
+        runs = _of_strangers(store)
         if not runs:
             raise TutorialError("No pull request from a fork has run anything yet.")
+        caused = [*runs, *_started_by(store, runs)]
+        for run in caused:
+            if run["status"] != "completed":
+                raise TutorialError(f"Run {run['id']} is not over: wait for its end.")
         for run in runs:
             _could_only_read(store, run)
-        caused = [*runs, *_started_by(store, runs)]
         left = (traces.left_by(store, run) for run in caused)
         if found := traces.find(secrets, chain(*left, traces.said_of_pulls(store))):
             raise TutorialError(f"{found}.")
@@ -172,19 +174,16 @@ def a_stranger_got_nothing(probe: Probe) -> str:
             raise TutorialError(f"A job's own token has written a comment, as {JOBS}.")
     besides = f" ({', '.join(words)}: in the repository's files, so no secret)" if words else ""
     return (
-        f"{len(runs)} runs of forks' pull requests, tokens to read alone; {len(secrets)} secrets in no "
-        f"log and no artifact of {len(caused)} runs, and in no comment{besides}"
+        f"runs of forks' pull requests: {len(runs)}, whose tokens could read alone; of {len(secrets)} "
+        f"secrets none in logs and artifacts of {len(caused)} runs, and none in a comment{besides}"
     )
 
 
-def _of_strangers(store: Store) -> Iterator[Row]:
-    """Yield the runs that a pull request from a fork started. Raises `TutorialError` where one is on."""
+def _of_strangers(store: Store) -> list[Row]:
+    """Return the runs that a pull request from a fork started."""
     theirs = {pull["id"] for pull in list_pulls(store, "all") if pull["head_owner"] != OWNER}
-    for run in store.runs():
-        if run["event"] == "pull_request" and event_of(run).get("number") in theirs:
-            if run["status"] != "completed":
-                raise TutorialError(f"Run {run['id']} of a fork is not over: wait for its end.")
-            yield run
+    began = (run for run in store.runs() if run["event"] == "pull_request")
+    return [run for run in began if event_of(run).get("number") in theirs]
 
 
 def _started_by(store: Store, runs: list[Row]) -> list[Row]:
@@ -300,7 +299,7 @@ ITEMS = [
         the_gate_stopped_a_change,
     ),
     Item(
-        "A stranger's runs left no secret, and their tokens could only read",
+        "A stranger's runs left no secret, plain or in base64, and their tokens could only read",
         f"Look at `permissions` and `secrets` in {TRAIN}. That a job cannot read this machine's files is "
         "not claimed: only GitHub's fresh machine keeps it from that.",
         a_stranger_got_nothing,

@@ -9,7 +9,7 @@ ENTITIES = re.compile(r"&(?:lt|gt|amp|quot|nbsp);")
 # Nobody sees it, and GitHub finds no name, number, address or link where it stands in between.
 JOINER = "\N{WORD JOINER}"
 BROKEN = (
-    (re.compile(r"@"), f"@{JOINER}"),  # a mention sends mail
+    (re.compile(rf"@(?!{JOINER})"), f"@{JOINER}"),  # a mention sends mail
     (re.compile(r"#(?=\d)"), f"#{JOINER}"),  # so does a reference, and it stays on the issue
     (re.compile(r"(?i)\b(gh)-(?=\d)"), rf"\1{JOINER}-"),
     (re.compile(r"://"), f":{JOINER}//"),  # an address, of a picture too
@@ -31,7 +31,8 @@ def harmless(text: str) -> str:
 def _visible(character: str) -> str:
     """Return a character; nothing for those that hide, reorder or stop text."""
     category = unicodedata.category(character)
-    return "" if category in ("Cc", "Cf", "Cs", "Co") and character not in "\n\t" else character
+    kept = ("\n", "\t", JOINER)  # a report has joiners of its own
+    return "" if category in ("Cc", "Cf", "Cs", "Co") and character not in kept else character
 
 
 def _all_but(kept: re.Pattern[str], text: str, character: str, instead: str) -> str:

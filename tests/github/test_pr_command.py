@@ -135,8 +135,20 @@ def test_what_cannot_be_done_is_one_sentence(workspace: Path, pr: Pr) -> None:
     fails(pr("open", "--head", "topic", "--title", " "), "The title is empty")
     fails(pr("open", "--head", "topic", "--title", "x", "--fork", "a b"), "cannot have a fork")
     assert pr("open", "--head", "topic", "--title", "x").status == 0
-    fails(pr("open", "--head", "topic", "--title", "x"), "already exists for reader:topic")
     fails(pr("merge", "1", "--as", "stranger"), "it takes a maintainer")
     fails(pr("label", "1", "x" * 51), "A label has 1 to 50 characters")
     fails(pr("approve", "1", "--as", "a b"), "is no name of an account")
     assert pr("list", "--state", "closed").out == "There is no pull request that is closed.\n"
+
+
+def test_a_branch_that_was_made_anew_brings_its_pull_request_up_to_date(
+    rehearsal: Rehearsal, workspace: Path, pr: Pr
+) -> None:
+    assert pr("open", "--head", "topic", "--title", "x").status == 0
+    rehearsal.git("commit", "--quiet", "--amend", "--message", "Another topic")
+    anew = rehearsal.git("rev-parse", "topic").strip()
+    fails(pr("open", "--head", "topic", "--title", "x"), "The branch topic cannot be pushed")
+    said = pr("open", "--head", "topic", "--title", "x", "--force")
+    assert "Pull request 1 of topic is open already, and up to date now." in said.out
+    shown = json.loads(pr("list", "--json").out)
+    assert [(one["number"], one["head"]["sha"]) for one in shown] == [(1, anew)]

@@ -154,3 +154,10 @@ It does not say &lt;b&gt; &amp; so on; 3 < 4 > 2.
 @pytest.mark.parametrize("text", ["ärgerlich — schön", "映画", "emoji 🎬", "a\tb\nc"])
 def test_words_of_any_language_stay(text: str) -> None:
     assert harmless(text) == text
+
+
+def test_what_a_report_has_broken_stays_broken() -> None:
+    """report.py puts a joiner into what GitHub would make a link of: it is there still."""
+    assert harmless("de\N{WORD JOINER}adbeef :\N{WORD JOINER}x:") == (
+        "de\N{WORD JOINER}adbeef :\N{WORD JOINER}x:"
+    )

@@ -10,9 +10,10 @@ ENTITIES = re.compile(r"&(?:lt|gt|amp|quot|nbsp);")
 JOINER = "\N{WORD JOINER}"
 BROKEN = (
     (re.compile(rf"@(?!{JOINER})"), f"@{JOINER}"),  # a mention sends mail
+    (re.compile(rf"(?<!{JOINER})@"), f"{JOINER}@"),  # and so may an address
     (re.compile(r"#(?=\d)"), f"#{JOINER}"),  # so does a reference, and it stays on the issue
     (re.compile(r"(?i)\b(gh)-(?=\d)"), rf"\1{JOINER}-"),
-    (re.compile(r"://"), f":{JOINER}//"),  # an address, of a picture too
+    (re.compile(r"/(?=/)"), f"/{JOINER}"),  # an address, of a picture too
     (re.compile(r"(?i)(www|mailto|xmpp)([.:])"), rf"\1{JOINER}\2"),
     (re.compile(r"\]([(\[:])"), rf"]{JOINER}\1"),  # a link, a picture, what a link leads to
 )

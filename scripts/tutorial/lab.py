@@ -82,10 +82,12 @@ def visit(number: int) -> None:
     """Make the workspace the working folder for a chapter that builds nothing.
 
     It is as you left it, at the end of milestone `number` or later; if that was never finished here,
-    it is caught up with as `begin` does.
+    it is caught up with as `begin` does. From milestone 1 on the local cloud is brought up.
     """
     milestone_of(number)
     _enter_workspace(range(number + 1))
+    if number >= FIRST_WITH_CLOUD:
+        _enter_cloud()
     print(
         f"You are in workspace/, with what milestone {number} built. This chapter builds nothing."
     )

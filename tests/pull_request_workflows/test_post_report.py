@@ -77,7 +77,7 @@ def test_one_comment_is_made_and_brought_up_to_date(reader: Reader) -> None:
     assert others == before
     assert comment.startswith(f"{MARKER}\n\n[Run ")
     assert trained.pull["head_sha"] in comment
-    assert comment.endswith("\n\nBetter, @\N{WORD JOINER}reader.")
+    assert comment.endswith("\n\nBetter, \N{WORD JOINER}@\N{WORD JOINER}reader.")
 
 
 @pytest.mark.parametrize(

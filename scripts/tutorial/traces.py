@@ -78,7 +78,7 @@ def left_by(store: Store, run: Row) -> Iterator[Place]:
 
 
 def _unpacked(archive: Path, where: str) -> Iterator[bytes]:
-    """Yield an artifact as it is, the names in it, and the files."""
+    """Yield an artifact as it is, in which the names of its files stand, and the files."""
     try:
         if archive.stat().st_size > LARGEST:
             raise TutorialError(f"{where[0].upper()}{where[1:]} is too large to look through.")
@@ -86,7 +86,6 @@ def _unpacked(archive: Path, where: str) -> Iterator[bytes]:
         with zipfile.ZipFile(archive) as opened:
             left = LARGEST
             for entry in opened.infolist():
-                yield entry.filename.encode("utf-8", "surrogateescape")
                 with opened.open(entry) as file:
                     content = file.read(left + 1)
                 left -= len(content)

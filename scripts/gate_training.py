@@ -189,7 +189,7 @@ def _predictions(folder: Path) -> tuple[pd.DataFrame, NDArray[np.float64]]:
         )
     if not all(map(PROBABILITY.fullmatch, table["positive"])):
         raise GateError(f"{path} has an answer that is no probability from 0 to 1: train again.")
-    return table[list(COLUMNS)], table["positive"].astype(float).to_numpy(dtype=np.float64)
+    return table[list(COLUMNS)], np.array(table["positive"], dtype=np.float64)
 
 
 def _is_digest(value: Any) -> bool:

@@ -15,6 +15,7 @@ import requests
 from rich.console import Console
 
 from tutorial import cloud
+from tutorial.bench_review import fresh_figures, review_figures
 from tutorial.bench_training import training_figures
 from tutorial.book import build
 from tutorial.cloud.processes import marked
@@ -50,6 +51,11 @@ def _milestone(home: Home) -> Iterator[Figure]:
 def _first_milestones(home: Home) -> Iterator[Figure]:
     with fresh_home() as other:
         yield Figure("milestones 0 to 2 fresh", seconds_of([0, 1, 2], other), "s", 120)
+
+
+def _all_fresh(home: Home) -> Iterator[Figure]:
+    with fresh_home() as other:
+        yield from fresh_figures(other)
 
 
 def _cloud(home: Home) -> Iterator[Figure]:
@@ -240,6 +246,8 @@ MEASUREMENTS: dict[str, Callable[[Home], Iterator[Figure]]] = {
     "a push": _push,
     "the tracking server": _tracking,
     "trainings": training_figures,
+    "a pull request": review_figures,
+    "all seven": _all_fresh,
     "milestones 0 to 2": _first_milestones,
     "the book": _book,
 }

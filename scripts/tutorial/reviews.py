@@ -84,5 +84,5 @@ def _ended(store: Store, run: Row) -> Iterator[str]:
         for step in store.steps(job["id"]):
             if step["conclusion"] == "failure":
                 last = [line for line in tail(store, run["id"], job["id"], step["number"]) if line]
-                said = [line for line in last if not line.startswith("Process completed")]
+                said = [line for line in last if not line.startswith("Error: the script ended")]
                 yield f"  {job['name']}, {step['name']}: {(said or last or ['failed'])[-1]}"

@@ -1,8 +1,6 @@
 """Milestone 6's check and the audit's question seven, each saying no to what does not hold."""
 
-import base64
 import json
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,30 +9,22 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 from reader_repository import MARKER, Reader, serve
-from reviewed_home import APP, FALLBACK, SECRETS, Reviewed, at, changed, now, registered, report
+from reviewed_home import APP, FALLBACK, Reviewed, at, changed, now, registered, report
 
 from local_s3 import LocalS3, local_s3
 from tracking_server import tracking_server
-from tutorial import traces
 from tutorial.checks import CHECKS, Item, Probe
 from tutorial.checks import pull_requests as check
 from tutorial.deployed import Platform
 from tutorial.errors import TutorialError
-from tutorial.github import tokens
 from tutorial.github.conversation import add_comment, add_review
-from tutorial.github.people import JOBS, Actor, person
+from tutorial.github.people import JOBS, person
 from tutorial.github.pulls import comments_of
 from tutorial.github.repository import Repository
 from tutorial.home import PROJECT
 from tutorial.tracking.api import ALIAS, NAME
 
-sys.path.append(str(PROJECT / "scripts"))
-
-from harmless import harmless
-
 COMMENT, APPROVED, SAME, STOPPED, STRANGER, BACK = CHECKS[6]
-PASSWORD = SECRETS["MLFLOW_TRACKING_PASSWORD"]
-KEY = SECRETS["AWS_SECRET_ACCESS_KEY"]
 Made = tuple[Reader, dict[str, Any], MlflowClient, int]
 
 
@@ -262,143 +252,6 @@ def test_a_gate_that_never_said_no_is_noticed(
     six.store.update("jobs", train["id"], conclusion="success")
     six.store.update("jobs", gate["id"], conclusion="cancelled")
     says_no(STOPPED, probe, "The gate has refused nothing yet")
-
-
-# --- a stranger
-
-
-ENCODED = {
-    "as it is": PASSWORD,
-    "base64": base64.b64encode(PASSWORD.encode()).decode(),
-    "base64, behind two characters": base64.b64encode(f"x={PASSWORD}\n".encode()).decode(),
-    "of base64, in lines": base64.encodebytes((f"{'x' * 50}{KEY}" * 3).encode()).decode(),
-    "in JSON, in lines": json.dumps("\n".join([KEY[:20], KEY[20:]])),
-}
-
-
-@pytest.mark.parametrize("text", ENCODED.values(), ids=ENCODED)
-def test_a_secret_in_a_log_is_noticed(
-    six: Reviewed, monkeypatch: pytest.MonkeyPatch, text: str
-) -> None:
-    six.leave(six.runs["attack"], f"Collecting\n{text}\n", step=2)
-    says_no(STRANGER, six.probe(monkeypatch), "The secret .* stands in a log of run .* of Train")
-
-
-def test_a_secret_in_what_a_run_kept_is_noticed(
-    six: Reviewed, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    probe, run = six.probe(monkeypatch), six.runs["attack"]
-    words = "MLFLOW_TRACKING_PASSWORD stands in the artifact more of run"
-    six.upload(run, "more", **{"train.ipynb": json.dumps({"text": [f"got {PASSWORD}"]})})
-    says_no(STRANGER, probe, words)
-    six.upload(run, "more", **{PASSWORD: "in a name"})
-    says_no(STRANGER, probe, words)
-    six.upload(run, "more", picture=b"\x89PNG\0\xff" + PASSWORD.encode() + b"\xff")
-    says_no(STRANGER, probe, words)
-    six.upload(run, "more", **{"a": "nothing"})
-    assert STRANGER.probe(probe)
-    job = six.store.jobs(run)[0]["id"]
-    six.store.update("jobs", job, outputs=json.dumps({"got": PASSWORD}))
-    says_no(STRANGER, probe, "stands in the record of run")
-
-
-def test_a_line_of_the_apps_key_is_noticed_and_its_frame_is_not(
-    six: Reviewed, made: Made, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    probe, run = six.probe(monkeypatch), six.runs["report"]
-    first, line, *_ = made[0].app.private_key.splitlines()
-    six.leave(run, first)
-    assert STRANGER.probe(probe)
-    six.leave(run, line)
-    says_no(STRANGER, probe, "The secret APP_PRIVATE_KEY stands in a log of run .* of Report")
-
-
-def test_an_artifact_that_cannot_be_looked_through_proves_nothing(
-    six: Reviewed, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    probe, run = six.probe(monkeypatch), six.runs["attack"]
-    monkeypatch.setattr(traces, "LARGEST", 100_000)
-    six.upload(run, "more", zeros=b"\0" * 100_001)
-    says_no(STRANGER, probe, "The artifact more of run .* is too large to look through")
-    six.upload(run, "more", small=b"")
-    (kept,) = six.store.rows("SELECT * FROM artifacts WHERE name = 'more'")
-    (six.store.state / "artifacts" / str(run) / f"{kept['digest']}.zip").write_bytes(b"PK\3\4")
-    says_no(STRANGER, probe, "The artifact more of run .* cannot be opened")
-
-
-@pytest.mark.parametrize(
-    ("where", "who"), [(1, "stranger"), (3, "model-reports[bot]")], ids=["on another", "by the App"]
-)
-def test_a_secret_in_a_comment_is_noticed(
-    six: Reviewed, monkeypatch: pytest.MonkeyPatch, where: int, who: str
-) -> None:
-    actor = person(who) if who == "stranger" else APP
-    add_comment(six.store, where, f"I have it: {KEY}", actor)
-    words = f"AWS_SECRET_ACCESS_KEY stands in a comment on pull request #{where}"
-    says_no(STRANGER, six.probe(monkeypatch), words)
-
-
-def test_a_secret_that_was_made_harmless_is_noticed(
-    six: Reviewed, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    told = harmless(SECRETS["MLFLOW_TRACKING_URI"])
-    assert told != SECRETS["MLFLOW_TRACKING_URI"]
-    add_comment(six.store, 3, told, APP)
-    says_no(STRANGER, six.probe(monkeypatch), "MLFLOW_TRACKING_URI stands in a comment")
-
-
-def test_a_comment_with_a_jobs_token_is_noticed(
-    six: Reviewed, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    add_comment(six.store, 1, "All is well.", Actor(JOBS, {"issues": "write"}))
-    says_no(STRANGER, six.probe(monkeypatch), "A job's own token has written a comment")
-
-
-def test_a_token_that_may_write_is_noticed(six: Reviewed, monkeypatch: pytest.MonkeyPatch) -> None:
-    probe, run = six.probe(monkeypatch), six.runs["attack"]
-    source = six.store.run(run)["source"]
-    write = source.replace(b"contents: read", b"contents: write")
-    assert write != source
-    # As on GitHub: whatever a fork's workflow asks for, it is to read.
-    six.store.update("runs", run, source=write)
-    assert STRANGER.probe(probe)
-    owner = str(six.store.jobs(run)[0]["id"])
-    token, _ = tokens.issue(six.store, "job", owner, {"issues": "write"}, -1)
-    says_no(STRANGER, probe, f"A token of run {run} of a fork may write: issues")
-    tokens.revoke(six.store, token)
-    tokens.issue(six.store, "job", owner, {"contents": "read"})
-    says_no(STRANGER, probe, f"The token of run {run}, which is over, is good still")
-
-
-def test_a_run_of_a_fork_that_was_taken_for_one_of_ours_is_noticed(
-    six: Reviewed, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run = six.runs["attack"]
-    event = json.loads(six.store.run(run)["payload"])
-    event["pull_request"]["head"]["repo"]["fork"] = False
-    six.store.update("runs", run, payload=json.dumps(event))
-    says_no(STRANGER, six.probe(monkeypatch), f"Run {run} of a fork was run as one that may have")
-
-
-def test_where_nothing_could_get_out_nothing_is_proved(
-    six: Reviewed, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    probe, run = six.probe(monkeypatch), six.runs["attack"]
-    six.store.update("runs", run, status="in_progress")
-    says_no(STRANGER, probe, f"Run {run} is not over")
-    six.store.update("runs", run, status="completed")
-    six.store.update("runs", six.runs["report"], status="queued")
-    says_no(STRANGER, probe, f"Run {six.runs['report']} is not over")
-    six.store.update("pulls", 3, head_owner="reader")
-    says_no(STRANGER, probe, "No pull request from a fork has run anything yet")
-    (six.store.state / "secrets.json").write_text("{}")
-    says_no(STRANGER, probe, "The repository has no secret")
-
-
-def test_nobody_claims_that_this_machine_keeps_a_job_from_its_files() -> None:
-    assert "is not claimed: only GitHub's fresh machine" in STRANGER.hint
-    assert "secret" in STRANGER.claim
-    assert "read" in STRANGER.claim
 
 
 # --- going back

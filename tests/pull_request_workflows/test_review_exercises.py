@@ -60,7 +60,11 @@ def files(folder: Path) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_a_right_rule_is_told_what_it_did_and_touches_nothing(home: Home) -> None:
+def test_a_right_rule_is_told_what_it_did_and_touches_nothing(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+    monkeypatch.delenv("PYTHONPYCACHEPREFIX", raising=False)
     before = files(home.workspace)
     said = RULE(home, f"{RIGHT}\nopen('mine', 'w').write('x')\nprint('Hello')\n")
     assert said.endswith("It saw, first: right on 87.0%, and was on 90.0%")

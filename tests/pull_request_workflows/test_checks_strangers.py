@@ -101,7 +101,7 @@ def test_a_line_of_the_apps_key_is_noticed_and_its_frame_is_not(
 
 
 def test_an_artifact_that_cannot_be_looked_through_proves_nothing(
-    six: Reviewed, probe: Probe
+    six: Reviewed, probe: Probe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = six.runs["attack"]
     monkeypatch.setattr(traces, "LARGEST", 100_000)

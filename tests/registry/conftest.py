@@ -7,7 +7,6 @@ from pathlib import Path
 
 import mlflow
 import pytest
-from tracking_server import Way, tracking_server
 from trainings import BUCKET, FACTS, FALLBACK, FIGURES, PASSWORD, Logged, start_anew
 
 from app import registration
@@ -16,6 +15,7 @@ from app.model import Params, train
 from app.model_file import save
 from app.sources import registry_client
 from local_s3 import LocalS3, local_s3, policy
+from tracking_server import Way, tracking_server
 from tutorial.home import PROJECT
 
 

@@ -17,7 +17,6 @@ from typing import Any
 
 import mlflow
 import pytest
-from tracking_server import Way
 from trainings import BUCKET, FALLBACK, PASSWORD, Logged, start_anew
 
 import champion as champions
@@ -27,6 +26,7 @@ from app.live import Live
 from app.settings import Settings
 from app.sources import fetch
 from local_s3 import LocalS3
+from tracking_server import Way
 from tutorial.home import PROJECT
 
 URI = "models:/sentiment@champion"

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import mlflow
 import pytest
-from tracking_server import Way
 from trainings import FALLBACK, PASSWORD, Logged, start_anew
 
 from app.live import Live
 from app.settings import Settings
 from local_s3 import LocalS3, policy
+from tracking_server import Way
 
 URI = "models:/sentiment@champion"
 

@@ -23,8 +23,8 @@ PLOTS = (
 )
 
 
-def report(case: Case) -> str:
-    """Return the report of a case, at most `LONGEST` characters."""
+def report(case: Case, numstat: str = "") -> str:
+    """Return the report of a case, at most `LONGEST` characters; `numstat` is git's count of changes."""
     verdicts = judge(case)
     yes = passes(verdicts)
     parts = [
@@ -34,6 +34,7 @@ def report(case: Case) -> str:
         report_parts.rules(verdicts),
         "### What changed",
         report_parts.changes(case),
+        report_parts.files(numstat),
         "### Champion and challenger",
         report_parts.figures(case),
         "### By kind of review",
@@ -47,7 +48,7 @@ def report(case: Case) -> str:
         report_parts.disagreements(case),
         report_parts.digests(case),
     ]
-    text = "\n\n".join(parts)
+    text = "\n\n".join(filter(None, parts))
     if len(text) > LONGEST:
         raise GateError(
             f"The report would have {len(text):,} characters: train with shorter values."
@@ -65,10 +66,13 @@ def in_words(case: Case) -> str:
 
 def main() -> int:
     """Print the report; exit status as the module says."""
-    args = command_line(__doc__).parse_args()
+    arguments = command_line(__doc__)
+    arguments.add_argument("--changed", type=Path, help="what git diff --numstat says of it")
+    args = arguments.parse_args()
     sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr]  # wherever it runs
     try:
-        print(report(read_case(args)))
+        changed = args.changed.read_text("utf-8", "replace") if args.changed else ""
+        print(report(read_case(args), changed))
     except GateError as error:
         print(error, file=sys.stderr)
         print(f"{MARKER}\n\n## It could not be judged\n\n{plain(str(error), 1000)}")

@@ -16,6 +16,7 @@ from report_text import plain
 REVIEWS = 10  # on which the two disagree: as many as somebody reads
 LONGEST_REVIEW = 300  # characters
 LONGEST_VALUE = 60
+FILES = 20  # by name; whoever changes more has to be read on the pull request's own page
 BINS = 5  # of confidence, 0.5 to 1
 NONE = "none"
 
@@ -54,6 +55,20 @@ def changes(case: Case) -> str:
         same = old is not None and old.digests["input"] == new.digests["input"]
         return "Nothing that a model is made from." if same else "The code alone."
     return table(["", "Champion", "Challenger"], rows)
+
+
+def files(numstat: str) -> str:
+    """Which files the pull request changes, as `git diff --numstat` counts their lines: of data, its rows.
+
+    Names are the pull request's, so they are shown and do nothing.
+    """
+    rows = [line.split("\t", 2) for line in numstat.splitlines() if line.count("\t") >= 2]
+    shown = [
+        [plain(name, LONGEST_VALUE), *(count if count.isdecimal() else "" for count in counts)]
+        for *counts, name in rows[:FILES]
+    ]
+    rest = f"\n\nAnd {len(rows) - FILES:,} files more." if len(rows) > FILES else ""
+    return table(["File", "Lines added", "Lines removed"], shown) + rest if shown else ""
 
 
 def figures(case: Case) -> str:

@@ -196,3 +196,22 @@ def test_a_label_is_told(champion: Made, made: Make, label: bool) -> None:
     said = report(case_of(champion, challenger, *["--same-quality"] * label))
     assert ("A maintainer asks" in said) is label
     assert ("## Yes" in said) is label
+
+
+def test_files_that_change_are_counted_and_their_names_do_nothing(
+    champion: Made, made: Make
+) -> None:
+    case = case_of(champion, made("challenger", right=570))
+    numstat = (
+        "1112\t0\tdata/train.csv\n1\t1\tparams.yaml\n-\t-\ta|b <img src=x> @reader #1.png\nodd\n"
+    )
+    said = report(case, numstat)
+    _, *rows = [row for row in tables(said)["What changed"] if len(row) == 3][-4:]
+    assert rows[:2] == [["data/train.csv", "1112", "0"], ["params.yaml", "1", "1"]]
+    assert rows[2][1:] == ["", ""]
+    shown = MarkdownIt("gfm-like", {"html": True}).enable("table").render(said)
+    assert "<img" not in shown
+    assert "@reader" not in said
+    many = "".join(f"1\t0\tdata/{number}.csv\n" for number in range(25))
+    assert "And 5 files more." in report(case, many)
+    assert "Lines added" not in report(case)

@@ -1,5 +1,6 @@
 """A workspace to train in, and a tracking server to train against."""
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,16 @@ from tracking_server import tracking_server
 from tutorial.home import PROJECT
 
 sys.path.append(str(PROJECT / "tests" / "app"))  # whose `plain` tells what a sentence is
+
+
+@pytest.fixture(autouse=True)
+def _what_mlflow_keeps_for_the_next(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """MLflow keeps the experiment, and the app its patience, for all that the process starts later."""
+    monkeypatch.setattr("mlflow.tracking.fluent._active_experiment_id", None)
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
 
 
 @pytest.fixture(scope="session")

@@ -46,6 +46,7 @@ parser = argparse.ArgumentParser()
 parser.add_argument("folders", nargs=2)
 parser.add_argument("--first", action="store_true")
 parser.add_argument("--same-quality", action="store_true")
+parser.add_argument("--changed")
 args = parser.parse_args()
 def params(folder):
     record = json.loads((pathlib.Path(folder) / "record.json").read_text())

@@ -60,6 +60,7 @@ REPORT = (
     + f"""
 print({MARKER!r})
 print(f"\\nFrom {{params(args.folders[0])}} to {{params(args.folders[1])}}: <b>@reader</b> see #1.")
+print("Changed:", pathlib.Path(args.changed).read_text().split())
 """
 )
 NAMES = {"scripts/train.py": TRAIN, "scripts/gate.py": GATE, "scripts/report.py": REPORT}

@@ -88,6 +88,7 @@ def test_from_a_pull_request_to_what_is_live(reader: Reader) -> None:
     assert "**failure**" in text
     # The report compares main itself with the merge of the two; its markup does nothing.
     assert f"From ('C: 1', '{main}') to ('worse', '{pull['merge_sha']}')" in text
+    assert "Changed: ['1', '1', 'params.yaml']" in text
     assert "<b>" not in text
     assert "@reader" not in text
     assert " #1" not in text

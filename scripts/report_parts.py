@@ -54,7 +54,7 @@ def changes(case: Case) -> str:
     if not rows:
         same = old is not None and old.digests["input"] == new.digests["input"]
         return "Nothing that a model is made from." if same else "The code alone."
-    return table(["", "Champion", "Challenger"], rows)
+    return table(["Made from", "Champion", "Challenger"], rows)
 
 
 def files(numstat: str) -> str:
@@ -84,7 +84,7 @@ def figures(case: Case) -> str:
         "MB as a file": [f"{m.file_bytes / 1e6:,.1f}" if m else NONE for m in models],
     }
     rows = [[name, *cells] for name, cells in named.items()]
-    return table(["", "Champion", "Challenger"], rows)
+    return table(["Figure", "Champion", "Challenger"], rows)
 
 
 def slices(case: Case) -> str:
@@ -149,7 +149,7 @@ def digests(case: Case) -> str:
         for who, model in named
         for name, digest in (*model.digests.items(), ("commit", model.commit))
     ]
-    return f"<details><summary>Digests</summary>\n\n{table(['', 'sha256'], rows)}\n\n</details>"
+    return f"<details><summary>Digests</summary>\n\n{table(['Of', 'sha256'], rows)}\n\n</details>"
 
 
 def _judged(old: Training, new: Training, row: int) -> str:

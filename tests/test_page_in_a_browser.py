@@ -36,7 +36,7 @@ def judge(page: Page, review: str) -> None:
 )
 def test_an_example_is_judged_and_explained(visit: Page, example: str, verdict: str) -> None:
     visit.get_by_role("button", name=example).click()
-    expect(visit.get_by_role("heading", name=verdict)).to_be_visible()
+    expect(visit.get_by_role("heading", name=verdict, level=2)).to_be_visible()
     expect(visit.locator("[data-testid=stVegaLiteChart]")).to_be_visible()
     assert visit.locator(f"span[title={verdict}]").count() > 2
 

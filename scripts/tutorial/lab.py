@@ -57,6 +57,7 @@ QUIET = {
     "MLFLOW_LOGGING_LEVEL": "ERROR",
 }
 FIRST_WITH_GITHUB = 3
+BREAKS = 'style="overflow-wrap: anywhere"'  # a digest is a word of 64 letters
 home = Home.current()
 _begun: int | None = None
 
@@ -403,7 +404,7 @@ def _require_begun() -> None:
 def _check_table(results: list[Result]) -> str:
     rows = "".join(
         f"<tr><td>{'✓' if r.passed else '✗'}</td><td>{html.escape(r.claim)}</td>"
-        f"<td>{html.escape(r.seen if r.passed else f'{r.seen} {r.hint}')}</td></tr>"
+        f"<td {BREAKS}>{html.escape(r.seen if r.passed else f'{r.seen} {r.hint}')}</td></tr>"
         for r in results
     )
     head = "<tr><th>Holds</th><th>What must hold</th><th>What was seen</th></tr>"
@@ -413,7 +414,8 @@ def _check_table(results: list[Result]) -> str:
 def _audit_table(answers: list[Answer]) -> str:
     rows = "".join(
         f"<tr><td>{n}</td><td>{html.escape(a.question)}</td>"
-        f"<td>{html.escape(a.answer or 'nobody can tell')}</td><td>{html.escape(a.evidence)}</td></tr>"
+        f"<td {BREAKS}>{html.escape(a.answer or 'nobody can tell')}</td>"
+        f"<td {BREAKS}>{html.escape(a.evidence)}</td></tr>"
         for n, a in enumerate(answers, start=1)
     )
     known = sum(a.answer is not None for a in answers)

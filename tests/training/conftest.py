@@ -19,8 +19,10 @@ sys.path.append(str(PROJECT / "tests" / "app"))  # whose `plain` tells what a se
 def _what_mlflow_keeps_for_the_next(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """MLflow keeps the experiment, and the app its patience, for all that the process starts later."""
     monkeypatch.setattr("mlflow.tracking.fluent._active_experiment_id", None)
+    mlflow.set_tracking_uri(None)
     before = dict(os.environ)
     yield
+    mlflow.set_tracking_uri(None)
     os.environ.clear()
     os.environ.update(before)
 

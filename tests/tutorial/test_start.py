@@ -46,7 +46,7 @@ def test_jupyterlab_opens_at_the_first_notebook_and_ends_when_told(
             assert re.search(rf"^  {service.name} +{service.url or 'running'}$", said, re.MULTILINE)
         family = psutil.Process(process.pid).children(recursive=True)
         process.send_signal(number)
-        assert process.wait(60) == 0
+        assert process.wait(240) == 0
         until(lambda: not any(member.is_running() for member in family), "all have ended")
         assert {service.state for service in status(home)} == {"stopped"}
     finally:

@@ -5,6 +5,7 @@ import logging
 import os
 import re
 import socket
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -74,8 +75,12 @@ def run(name: str, facts: Mapping[str, str], said: Path) -> Iterator[Run]:
 
 def log_reviews(reviews: pd.DataFrame, place: str, digest: str, context: str) -> None:
     """Log which reviews a run used, "training" or "testing", by where they lie and their digest."""
-    told = from_pandas(reviews, source=place, name=place, targets="sentiment", digest=digest[:12])
-    mlflow.log_input(told, context=context)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a path may be of two kinds, which make no difference
+        told = from_pandas(
+            reviews, source=place, name=place, targets="sentiment", digest=digest[:12]
+        )
+        mlflow.log_input(told, context=context)
 
 
 def keep(run_id: str, file: Path) -> None:

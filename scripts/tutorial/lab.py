@@ -338,7 +338,7 @@ def _picture(take: Callable[[], bytes], alt: str, url: str) -> None:
 def table(frame: "pd.DataFrame") -> None:
     """Show a table without its row numbers, long texts cut short; screen readers can read it."""
     short = frame.map(lambda value: shorten(value, 90) if isinstance(value, str) else value)
-    display(HTML(short.to_html(index=False)))
+    display(HTML(short.to_html(index=False).replace("<table", '<table tabindex="0"', 1)))
 
 
 def check(number: int) -> None:
@@ -408,7 +408,7 @@ def _check_table(results: list[Result]) -> str:
         for r in results
     )
     head = "<tr><th>Holds</th><th>What must hold</th><th>What was seen</th></tr>"
-    return f'<table class="dataframe"><thead>{head}</thead><tbody>{rows}</tbody></table>'
+    return f'<table class="dataframe" tabindex="0"><thead>{head}</thead><tbody>{rows}</tbody></table>'
 
 
 def _audit_table(answers: list[Answer]) -> str:
@@ -422,7 +422,7 @@ def _audit_table(answers: list[Answer]) -> str:
     head = "<tr><th>No.</th><th>Question</th><th>Answer</th><th>Evidence, or why not</th></tr>"
     return (
         f"<p><b>{known} of {len(answers)}</b> questions can be answered.</p>"
-        f'<table class="dataframe"><thead>{head}</thead><tbody>{rows}</tbody></table>'
+        f'<table class="dataframe" tabindex="0"><thead>{head}</thead><tbody>{rows}</tbody></table>'
     )
 
 

@@ -408,7 +408,9 @@ def _check_table(results: list[Result]) -> str:
         for r in results
     )
     head = "<tr><th>Holds</th><th>What must hold</th><th>What was seen</th></tr>"
-    return f'<table class="dataframe" tabindex="0"><thead>{head}</thead><tbody>{rows}</tbody></table>'
+    return (
+        f'<table class="dataframe" tabindex="0"><thead>{head}</thead><tbody>{rows}</tbody></table>'
+    )
 
 
 def _audit_table(answers: list[Answer]) -> str:

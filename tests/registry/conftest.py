@@ -19,6 +19,15 @@ from tracking_server import Way, tracking_server
 from tutorial.home import PROJECT
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_experiment_of_others() -> Iterator[None]:
+    """MLflow keeps the experiment that another test chose in this process; no other server has it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("MLFLOW_EXPERIMENT_ID", raising=False)
+        patch.setattr("mlflow.tracking.fluent._active_experiment_id", None)
+        yield
+
+
 @pytest.fixture(scope="session")
 def server_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("tracking")

@@ -61,6 +61,12 @@ class Trained:
         with self.served.client() as client:
             yield client
 
+    def publish(self) -> None:
+        """Put the champion's copy and its data into the bucket, whatever is there."""
+        admin = self.served.admin()
+        admin.put_object(Bucket=BUCKET, Key=COPY, Body=self.model.read_bytes())
+        admin.put_object(Bucket=BUCKET, Key=DATA, Body=(PROJECT / DATA).read_bytes())
+
     def card(self, **change: Any) -> dict[str, Any]:
         """What the live app says of the champion, with something changed."""
         with self.client() as client:
@@ -146,9 +152,6 @@ def trained(served: Served, folder: Path) -> Trained:
         model = Path(mlflow.artifacts.download_artifacts(f"{place}/model.skops"))
         rebuilt = client.get_run(runs[0]).data.tags["model_digest"]
         _tag(client, runs[0], {"rebuilt_digest": rebuilt, "rebuilt_by": "ada", "rebuilt_at": "now"})
-    admin = served.admin()
-    admin.put_object(Bucket=BUCKET, Key=COPY, Body=model.read_bytes())
-    admin.put_object(Bucket=BUCKET, Key=DATA, Body=(PROJECT / DATA).read_bytes())
     return Trained(served, runs[0], runs, model, _keys_of_the_app(served.home))
 
 

@@ -272,4 +272,7 @@ async def test_a_release_command_has_its_time(
     image = stage.image("import time" + WAIT, release_command="python server.py")
     said: list[str] = []
     assert await run_one_off(image, {}, "release.1", stage.log, said.append, stage.folder) == 124
-    assert said == ["The release command did not end in 0.5 seconds: it was stopped."]
+    # The shell that ran it may have the last word.
+    told, *rest = said
+    assert told == "The release command did not end in 0.5 seconds: it was stopped."
+    assert rest in ([], ["Killed"])

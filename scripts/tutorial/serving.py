@@ -1,6 +1,7 @@
 """Run the workspace's app on this machine, and find the one that runs."""
 
 import os
+import secrets
 import socket
 import subprocess
 import sys
@@ -17,14 +18,20 @@ from tutorial.errors import TutorialError
 from tutorial.home import Home
 
 PORT = 8501
+SERVERS = range(20_000, 32_000)  # below what Linux (from 32768) and macOS give to clients
 PORT_TAKEN = "is not available"  # what Streamlit says of it
 ATTEMPTS = 3
 PATIENCE = 60  # seconds until a started app has to answer
 
 
 def free_port(preferred: int) -> int:
-    """Return the preferred port of the loopback interface, or a free one where it is taken."""
-    for port in (preferred, 0):
+    """Return the preferred port of the loopback interface, or a free one where it is taken.
+
+    It is none that the kernel gives to whoever connects: a service that is down for a moment would
+    find its port in use.
+    """
+    others = (SERVERS.start + secrets.randbelow(len(SERVERS)) for _ in range(100))
+    for port in (preferred, *others, 0):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
